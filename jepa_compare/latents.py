@@ -1,0 +1,44 @@
+"""What travels between the parts: a batch of observations, and the latents made from it.
+
+Shape legend: b trajectories, t frames, k rollout steps (k <= t - 1), d latent dimensions,
+c h w an observation, a action dimensions, s state dimensions.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One batch of trajectories, whatever the regime.
+
+    An action-conditioned world model has t > 1 frames and actions; a two-view image JEPA has
+    t = 2 and `actions=None` (the second view is the target). `state` is ground truth for the
+    evaluation only: training drops it before the model sees the batch (`without_state`).
+    """
+
+    obs: Float[Tensor, "b t c h w"]
+    actions: Float[Tensor, "b t-1 a"] | None
+    state: Float[Tensor, "b t s"] | None = None
+
+    def without_state(self) -> "Batch":
+        """The same batch as training may see it."""
+        return Batch(obs=self.obs, actions=self.actions, state=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latents:
+    """What an auxiliary loss is given.
+
+    `z_pred` and `z_target` share their leading axes position by position. A gradient reaches
+    `z_target` only when the run's target encoder is `shared`.
+    """
+
+    z_pred: Float[Tensor, "*pos d"]
+    """Predictor output per target position, [b k d] in a rollout."""
+    z_target: Float[Tensor, "*pos d"]
+    """Target encoder output at the same positions."""
+    z_context: Float[Tensor, "*frames d"]
+    """Online encoder output of every frame, [b t d]."""

@@ -1,0 +1,1 @@
+"""One auxiliary loss per file; `base` holds their contract."""

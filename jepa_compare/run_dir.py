@@ -1,0 +1,83 @@
+"""The run directory: the contract between the training half and the comparison half.
+
+Standard library only, and the one place that spells a file name. Everything a reader needs is
+JSON; every write that replaces a file is atomic (temporary file, fsync, rename).
+"""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+CONFIG = "config.json"
+STATUS = "status.json"
+METRICS = "metrics.jsonl"
+CHECKPOINT = "checkpoint.pt"
+CHECKPOINT_PREVIOUS = "checkpoint.prev.pt"
+EXPORT = "encoder.safetensors"
+SUMMARY = "summary.json"
+EVALUATIONS = "evaluations"
+FIGURES = "figures"
+FLOORS = "floors"
+COMPARISON = "comparison"
+LOCK = "lock.json"
+
+State = Literal["queued", "running", "completed", "failed", "interrupted"]
+Verdict = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` so that a reader sees the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: non-finite numbers become the strings 'nan', 'inf', '-inf'."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Strict JSON; raises TypeError for what is not plain data."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Atomically write plain data as readable JSON."""
+    write_bytes(path, (to_json(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of ours. (For untrusted ones the comparison half has its own, limited reader.)"""
+    return json.loads(path.read_text())
+
+
+def content_hash(value: Any) -> str:
+    """8 hex digits that identify plain data by content, independent of key order."""
+    canonical = json.dumps(_finite(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]

@@ -1,0 +1,25 @@
+"""Shared by every test: shapes are checked, one thread, and GPU tests skip with a reason."""
+
+import os
+
+# Before numpy and torch load: the numbers of threads is part of a run's identity, and tests that
+# run side by side must not fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("WANDB_MODE", "disabled")
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Executes every jaxtyping annotation of the package while the tests run.
+install_import_hook("jepa_compare", "beartype.beartype").__enter__()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and there is none here"))
