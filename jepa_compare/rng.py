@@ -5,6 +5,8 @@ state: a run resumed at step n draws at step n what it would have drawn without 
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -24,3 +26,15 @@ def generator(seed: int, stream: Stream | str, step: int = 0) -> torch.Generator
     `stream` may carry a suffix ("evaluation/detour") to give one consumer its own sub-stream.
     """
     return torch.Generator(device="cpu").manual_seed(derive_seed(seed, stream, step))
+
+
+@contextmanager
+def seeded(seed: int, stream: Stream | str, step: int = 0) -> Iterator[None]:
+    """Give code that draws from torch's global generator a stream of its own.
+
+    Module initialisers do. The global CPU generator is put back afterwards, so that what is built
+    inside, a projector say, cannot shift anything outside.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, stream, step))
+        yield

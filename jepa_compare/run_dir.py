@@ -26,6 +26,8 @@ FIGURES = "figures"
 FLOORS = "floors"
 COMPARISON = "comparison"
 LOCK = "lock.json"
+LOG = "train.log"
+CONSOLE = "console.log"
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
 Verdict = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]

@@ -1,0 +1,166 @@
+"""From a checked config to the parts of a run. The only place that follows a `_target_`."""
+
+import inspect
+import pkgutil
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from beartype import BeartypeConf
+from beartype.door import is_bearable
+
+from jepa_compare.config import AUX_LOSS_KEYS, Config, ConfigError, did_you_mean
+from jepa_compare.data.base import World
+from jepa_compare.helpers import Helpers
+from jepa_compare.losses.base import AuxLoss
+from jepa_compare.models.encoders import Encoder
+from jepa_compare.models.jepa import JEPA
+from jepa_compare.models.predictors import GRUPredictor, Predictor, ResidualMLP
+from jepa_compare.rng import seeded
+
+_INT_IS_FLOAT = BeartypeConf(is_pep484_tower=True)
+
+
+def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...], **given: Any):
+    """Build the class that `node["_target_"]` names from the node's other keys.
+
+    `key` is the node's name in errors, `own` are keys of the node that are no arguments, `given`
+    are arguments that the program supplies. Raises ConfigError, in one line, for a target that
+    does not import or is no `base`, and for an argument that is unknown, missing, of the wrong
+    type or out of range (the constructor's own ValueError).
+    """
+    target = node["_target_"]
+    try:
+        constructor = pkgutil.resolve_name(target)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        raise ConfigError(
+            f"{key}._target_={target}: cannot be imported ({type(error).__name__}: {error})"
+        ) from error
+    if not (isinstance(constructor, type) and issubclass(constructor, base)):
+        raise ConfigError(f"{key}._target_={target}: is not a {base.__module__}.{base.__name__}")
+
+    parameters = dict(inspect.signature(constructor).parameters)
+    hints = typing.get_type_hints(constructor.__init__)
+    arguments = {name: value for name, value in node.items() if name not in own}
+    accepted = [name for name in parameters if name not in given]
+    for name, value in arguments.items():
+        if name not in accepted:
+            hint = did_you_mean(name, [*accepted, *own])
+            raise ConfigError(
+                f"{key}.{name}={value}: unknown key{hint}; {target} has {', '.join(accepted)}"
+            )
+        hint = hints.get(name, Any)
+        # bool is an int to Python, but weight=true is a mistake.
+        confused = isinstance(value, bool) and hint in (int, float)
+        if confused or not is_bearable(value, hint, conf=_INT_IS_FLOAT):
+            wanted = getattr(hint, "__name__", hint) if typing.get_origin(hint) is None else hint
+            raise ConfigError(f"{key}.{name}={value}: must be of type {wanted}")
+    for name in accepted:
+        if name not in arguments and parameters[name].default is inspect.Parameter.empty:
+            raise ConfigError(f"{key}.{name}: missing; {target} needs it")
+    try:
+        return constructor(**given, **arguments)
+    except ValueError as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(message if key in message else f"{key}: {message}") from error
+
+
+def build_world(config: Config) -> World:
+    """The source of trajectories that `config.data` describes."""
+    return construct("data", config.data, World, ("name", "_target_"))
+
+
+def build_model(config: Config, world: World) -> JEPA:
+    """Encoder, predictor and target encoder, on the CPU, initialised from the seed alone."""
+    node = config.model
+    with seeded(config.seed, "init/encoder"):
+        encoder: Encoder = construct(
+            "model.encoder",
+            node.encoder,
+            Encoder,
+            ("_target_",),
+            obs_shape=tuple(world.obs_shape),
+            dim=node.dim,
+        )
+    predictor: Predictor
+    with seeded(config.seed, "init/predictor"):
+        if node.predictor.kind == "gru":
+            predictor = GRUPredictor(dim=node.dim, action_dim=world.action_dim, norm=encoder.norm)
+        else:
+            predictor = ResidualMLP(
+                dim=node.dim,
+                action_dim=world.action_dim,
+                hidden_dim=node.predictor.hidden_dim,
+                action_embedding_dim=node.predictor.action_embedding_dim,
+                norm=encoder.norm,
+            )
+    return JEPA(
+        encoder=encoder,
+        predictor=predictor,
+        dim=node.dim,
+        rollout_steps=config.training.rollout_steps,
+        target=config.aux_loss["target"],
+        target_decay=config.aux_loss["target_decay"],
+    )
+
+
+def build_aux_loss(config: Config) -> AuxLoss:
+    """The auxiliary loss, its head initialised from a stream of its own."""
+    node = config.aux_loss
+    with seeded(config.seed, "init/aux_loss"):
+        aux_loss: AuxLoss = construct(
+            "aux_loss", node, AuxLoss, AUX_LOSS_KEYS, dim=config.model.dim
+        )
+    inert = aux_loss.inert_terms(node["target"])
+    if inert and not node.get("allow_inert_target", False):
+        raise ConfigError(
+            f"aux_loss.target={node['target']}: {inert}; use aux_loss.target=shared, or say"
+            f" aux_loss.allow_inert_target=true if that is what you want"
+        )
+    return aux_loss
+
+
+def build_helpers(config: Config, world: World) -> Helpers:
+    """The helper terms, equal for every loss of a sweep."""
+    with seeded(config.seed, "init/helper"):
+        return Helpers(
+            dim=config.model.dim,
+            action_dim=world.action_dim,
+            inverse_dynamics_weight=config.helper.inverse_dynamics_weight,
+            inverse_dynamics_hidden=config.helper.inverse_dynamics_hidden,
+            temporal_similarity_weight=config.helper.temporal_similarity_weight,
+        )
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that `device=auto` stands for here. Raises ConfigError if it does not exist."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= found:
+            raise ConfigError(
+                f"device={name}: this machine has {found} CUDA devices; use device=auto"
+            )
+    return device
+
+
+def check(config: Config) -> int:
+    """Build every part of a run once; returns the bytes that its checkpoints will take.
+
+    Raises ConfigError if the run could not start: values, constructors, device.
+    """
+    config.check()
+    resolve_device(config.device)
+    world = build_world(config)
+    for kind in config.evaluation.planning.kinds:
+        if kind not in world.task_kinds:
+            raise ConfigError(
+                f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
+                f" {', '.join(world.task_kinds)}"
+            )
+    parts = (build_model(config, world), build_aux_loss(config), build_helpers(config, world))
+    weights = sum(p.numel() * p.element_size() for part in parts for p in part.parameters())
+    return 3 * weights * 2  # AdamW keeps two moments; two checkpoints are kept

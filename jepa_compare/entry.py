@@ -1,0 +1,156 @@
+"""The command line: compose and check every job, hand them to Hydra, compare what came out."""
+
+import logging
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from jepa_compare import launcher
+from jepa_compare.compose import (
+    CONF_DIR,
+    HYDRA_VERSION_BASE,
+    Job,
+    die,
+    identity_of,
+    plain,
+    register,
+    typed,
+    understand,
+)
+from jepa_compare.config import ConfigError
+from jepa_compare.interrupts import Interrupted
+from jepa_compare.lock import DirectoryLock, Locked
+from jepa_compare.run_dir import COMPARISON, CONFIG, LOG, content_hash, read_json
+from jepa_compare.run_writer import differing_keys, is_complete, read_status, write_queued
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
+    register()
+    launcher.register()
+    launcher.leave_with_parent()
+    args = get_args_parser().parse_args()
+    if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
+        _hydra_main()
+        return
+    multirun = args.multirun or "hydra.mode=MULTIRUN" in args.overrides
+    try:
+        command = understand(args.overrides, multirun=multirun, config_dir=args.config_dir)
+        check(command.jobs)
+        # Hydra reads sys.argv: let it see the sweep's name, if it has just been given one.
+        sys.argv += command.overrides[len(args.overrides) :]
+        with sweep(command.jobs) if multirun else nullcontext():
+            _hydra_main()
+    except (ConfigError, Locked) as error:
+        die(str(error))
+    except Interrupted as error:
+        print(f"jepa_compare: {error}; the same command continues", file=sys.stderr)
+        raise SystemExit(128 + error.signum) from None
+
+
+def _hydra_main() -> None:
+    hydra.main(str(CONF_DIR), config_name="config", version_base=HYDRA_VERSION_BASE)(task)()
+
+
+def task(cfg: DictConfig) -> None:
+    """One job, in whatever process the launcher runs it."""
+    with_hydra = OmegaConf.merge({"hydra": HydraConfig.get()}, cfg)
+    assert isinstance(with_hydra, DictConfig)
+    identity = identity_of(with_hydra)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    config = typed(plain(cfg))
+    if is_complete(directory, identity):
+        from jepa_compare.evaluate import evaluate_if_missing
+
+        log.info("%s is complete: skipped", identity["run_name"])
+        evaluate_if_missing(directory, config)
+        return
+    from jepa_compare.train import run  # torch: only a process that trains pays for it
+
+    run(config, identity, directory)
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Raise a ConfigError for the first job that could not start, before any starts."""
+    from jepa_compare import build
+
+    seen: set[str] = set()
+    bytes_needed = 0
+    for job in jobs:
+        parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
+        key = content_hash(parts)
+        if key not in seen:  # seeds do not change what can be built
+            seen.add(key)
+            bytes_per_run = build.check(job.config)
+        bytes_needed += bytes_per_run
+    parent = jobs[0].directory.resolve()
+    while not parent.exists():
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
+    if free < bytes_needed:
+        raise ConfigError(
+            f"{parent} has {free / 1e9:.1f} GB free, the checkpoints of {len(jobs)} runs need"
+            f" {bytes_needed / 1e9:.1f} GB; free some, or set hydra.sweep.dir elsewhere"
+        )
+    try:
+        jobs[0].directory.mkdir(parents=True, exist_ok=True)
+        (jobs[0].directory / ".hydra").mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{jobs[0].directory} cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def sweep(jobs: Sequence[Job]) -> Iterator[None]:
+    """Own the sweep's directory, announce its jobs, and compare them however it ends."""
+    directory = jobs[0].directory.parent
+    with DirectoryLock(directory) as lock:
+        if lock.taken_over:
+            print(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
+        for job in jobs:
+            _name_the_difference(job, jobs)
+            write_queued(job.directory, job.identity, job.config.training.steps)
+        try:
+            yield
+        finally:
+            conclude(directory, jobs)
+
+
+def conclude(directory: Path, jobs: Sequence[Job]) -> None:
+    """Write and print the comparison of a sweep, then list what failed and why."""
+    from jepa_compare.comparison import write_comparison
+
+    try:
+        print(write_comparison([directory], out=directory / COMPARISON))
+    except Exception as error:  # the runs are safe on disk; their comparison can be made again
+        print(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
+    for job in jobs:
+        status = read_status(job.directory)
+        if status.get("state") == "failed":
+            exception = status["exception"]
+            print(
+                f"jepa_compare: {job.directory.name} failed: {exception['type']}:"
+                f" {exception['message']} (log: {job.directory / LOG})",
+                file=sys.stderr,
+            )
+
+
+def _name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
+    """Say what sets a new run apart from one of the same loss and seed in a named sweep."""
+    if job.directory.exists():
+        return
+    mine = {other.directory.name for other in jobs}
+    prefix = job.directory.name.rsplit("_", 1)[0]
+    for other in sorted(job.directory.parent.glob(f"{prefix}_????????")):
+        if other.name not in mine and (other / CONFIG).exists():
+            changed = differing_keys(read_json(other / CONFIG)["config"], job.identity["config"])
+            message = f"{job.directory.name} is another run than {other.name}: {'; '.join(changed)}"
+            print(f"jepa_compare: {message}", file=sys.stderr)

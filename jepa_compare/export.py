@@ -1,0 +1,66 @@
+"""The result of a run for whoever wants to use it: weights as safetensors, and a loader."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+
+from jepa_compare import build, run_dir
+from jepa_compare.compose import typed
+from jepa_compare.config import Config
+from jepa_compare.models.encoders import Encoder
+from jepa_compare.models.jepa import JEPA
+from jepa_compare.models.predictors import Predictor
+
+
+class NoSuchRun(RuntimeError):
+    """A directory that holds no finished run."""
+
+
+def export(directory: Path, model: JEPA) -> None:
+    """Write encoder and predictor atomically."""
+    tensors = {
+        # Encoder and predictor may share a norm: safetensors wants each tensor's own memory.
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("target_encoder.")
+    }
+    run_dir.write_bytes(directory / run_dir.EXPORT, save(tensors))
+
+
+def load_config(directory: Path) -> Config:
+    """The configuration of a run directory. Raises NoSuchRun if there is none."""
+    path = directory / run_dir.CONFIG
+    if not path.exists():
+        raise NoSuchRun(f"{directory} is no run directory: it has no {run_dir.CONFIG}")
+    return typed(run_dir.read_json(path)["config"])
+
+
+def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:
+    """The trained model of a finished run, in eval mode. Raises NoSuchRun if there is none."""
+    config = load_config(directory)
+    weights = directory / run_dir.EXPORT
+    if not weights.exists():
+        raise NoSuchRun(
+            f"{directory} has no {run_dir.EXPORT}: the run did not finish; give its command again"
+        )
+    model = build.build_model(config, build.build_world(config))
+    missing, unexpected = model.load_state_dict(load_file(weights), strict=False)
+    missing = [name for name in missing if not name.startswith("target_encoder.")]
+    if missing or unexpected:
+        raise NoSuchRun(
+            f"{weights} does not fit the model of its own {run_dir.CONFIG}: missing {missing},"
+            f" unexpected {unexpected}"
+        )
+    return model.to(device).eval()
+
+
+def load_run(
+    directory: str | Path, device: torch.device | str = "cpu"
+) -> tuple[Encoder, Predictor]:
+    """Encoder ([n c h w] -> [n d]) and predictor (`rollout(z0, actions, steps)`) of a run.
+
+    The run's config names the classes that are built: load only directories that you trust.
+    """
+    model = load_model(Path(directory), device)
+    return model.encoder, model.predictor

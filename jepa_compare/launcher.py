@@ -1,0 +1,255 @@
+"""`hydra/launcher=process`: one machine, a fresh process per job, n at a time, a GPU slot each.
+
+A fresh process shares nothing with the job before it, and a job that is killed takes nothing with
+it. Every job is this command line with one combination of its values, so that it can be run alone.
+"""
+
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from jepa_compare.interrupts import Interrupts
+from jepa_compare.run_dir import CONSOLE
+from jepa_compare.run_writer import read_status
+
+log = logging.getLogger(__name__)
+
+LEAVE_SECONDS = 15.0
+POLL_SECONDS = 0.1
+WATCH = "JEPA_COMPARE_LAUNCHED"
+
+
+class JobFailed(RuntimeError):
+    """A job's process ended with another status than 0."""
+
+
+def leave_with_parent() -> None:
+    """In a launched process: leave when the launcher dies, however it dies.
+
+    The launcher holds the other end of this process's standard input; the kernel closes it.
+    """
+    if os.environ.pop(WATCH, None) is None:
+        return
+
+    def watch() -> None:
+        while os.read(0, 1):
+            continue
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def gpu_slots(jobs_per_gpu: int) -> list[str]:
+    """A value of CUDA_VISIBLE_DEVICES for each job that may run at once; [] without a GPU."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        devices = [name for name in visible.split(",") if name.strip()]
+    else:
+        import torch
+
+        devices = [str(index) for index in range(torch.cuda.device_count())]
+    return [name for _ in range(jobs_per_gpu) for name in devices]
+
+
+@dataclass
+class _Job:
+    index: int
+    overrides: list[str]
+    directory: Path
+    command: list[str]
+    config: DictConfig
+    process: subprocess.Popen[bytes] | None = None
+    slot: str | None = None
+
+
+class ProcessLauncher(Launcher):
+    """See the module's docstring. `n_jobs=None` fills the GPU slots, or the cores without a GPU."""
+
+    config: DictConfig
+    hydra_context: HydraContext
+
+    def __init__(self, n_jobs: int | None, jobs_per_gpu: int) -> None:
+        if n_jobs is not None and n_jobs < 1:
+            raise ValueError(f"hydra.launcher.n_jobs={n_jobs}: must be at least 1, or null")
+        if jobs_per_gpu < 1:
+            raise ValueError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: must be at least 1")
+        self.n_jobs = n_jobs
+        self.jobs_per_gpu = jobs_per_gpu
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Hydra's hook: remember what a job is composed with."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Hydra's hook: run the jobs, return one result each, in order."""
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        jobs = [
+            self._prepare(initial_job_idx + i, list(overrides))
+            for i, overrides in enumerate(job_overrides)
+        ]
+        slots: list[str | None] = list(gpu_slots(self.jobs_per_gpu))
+        threads = int(self.config.training.num_threads)
+        cores = os.cpu_count() or 1
+        n_jobs = self.n_jobs or len(slots) or max(1, cores // threads)
+        n_jobs = min(n_jobs, len(jobs))
+        slots = [slots[i % len(slots)] if slots else None for i in range(n_jobs)]
+        if n_jobs * threads > cores:
+            log.warning(
+                "%d jobs with training.num_threads=%d want %d threads, this machine has %d cores",
+                n_jobs,
+                threads,
+                n_jobs * threads,
+                cores,
+            )
+        log.info("Launching %d jobs, %d at a time", len(jobs), n_jobs)
+        return _Pool(jobs, slots).run()
+
+    def _prepare(self, index: int, overrides: list[str]) -> _Job:
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = index
+        directory = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
+        passed_on = [
+            override
+            for override in OmegaConf.to_container(self.config.hydra.overrides.hydra) or []
+            if not str(override)
+            .lstrip("+~")
+            .startswith(
+                ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweep", "hydra.mode")
+            )
+        ]
+        arguments = [*overrides, *map(str, passed_on), f"hydra.run.dir='{directory}'"]
+        for source in self.config.hydra.runtime.config_sources:
+            if source.provider == "command-line":
+                arguments = ["--config-dir", source.path, *arguments]
+        command = [sys.executable, "-m", "jepa_compare.train", *arguments]
+        return _Job(index, overrides, directory, command, config)
+
+
+@dataclass
+class _Pool:
+    """Runs processes, as many as there are slots, and leaves none behind."""
+
+    jobs: list[_Job]
+    slots: list[str | None]
+    finished: dict[int, JobReturn] = field(default_factory=dict)
+
+    def run(self) -> list[JobReturn]:
+        waiting = queue.SimpleQueue[_Job]()
+        for job in self.jobs:
+            waiting.put(job)
+        free, running = list(self.slots), list[_Job]()
+        console = Console(stderr=True)
+        display = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        with Interrupts() as interrupts, display:
+            total = display.add_task("jobs", total=len(self.jobs))
+            bars = {}
+            try:
+                with interrupts.at_once():
+                    while running or not waiting.empty():
+                        while free and not waiting.empty():
+                            job = waiting.get()
+                            self._start(job, free.pop())
+                            running.append(job)
+                            bars[job.index] = display.add_task(job.directory.name, total=None)
+                        for job in list(running):
+                            status = read_status(job.directory)
+                            display.update(
+                                bars[job.index],
+                                completed=status.get("step", 0),
+                                total=status.get("steps"),
+                            )
+                            assert job.process is not None
+                            if job.process.poll() is not None:
+                                running.remove(job)
+                                free.append(job.slot)
+                                self.finished[job.index] = self._result(job)
+                                display.remove_task(bars.pop(job.index))
+                                display.advance(total)
+                        time.sleep(POLL_SECONDS)
+            finally:
+                self._stop(running)
+        return [self.finished[job.index] for job in self.jobs]
+
+    def _start(self, job: _Job, slot: str | None) -> None:
+        job.directory.mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ) | {WATCH: "1"}
+        if slot is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = slot
+        job.slot = slot
+        with (job.directory / CONSOLE).open("ab") as console:
+            job.process = subprocess.Popen(
+                job.command,
+                stdin=subprocess.PIPE,  # never written to: its closing says that we are gone
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches the launcher, which passes it on once
+            )
+        log.info("\t#%d : %s", job.index, " ".join(filter_overrides(job.overrides)))
+
+    def _result(self, job: _Job) -> JobReturn:
+        assert job.process is not None
+        if job.process.stdin is not None:
+            job.process.stdin.close()
+        code = job.process.returncode
+        result = JobReturn(overrides=job.overrides, cfg=job.config, hydra_cfg=job.config)
+        result.task_name = "train"
+        if code == 0:
+            result.status, result.return_value = JobStatus.COMPLETED, None
+            log.info("\t#%d completed: %s", job.index, job.directory.name)
+        else:
+            how = f"signal {-code}" if code < 0 else f"exit status {code}"
+            result.status = JobStatus.FAILED
+            result.return_value = JobFailed(
+                f"{job.directory.name} ended with {how}; its output is in {job.directory / CONSOLE}"
+            )
+            log.warning("\t#%d failed (%s): %s", job.index, how, job.directory.name)
+        return result
+
+    def _stop(self, running: list[_Job]) -> None:
+        """Ask what still runs to leave, then make it."""
+        processes = [job.process for job in running if job.process is not None]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + LEAVE_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def register() -> None:
+    """Make the launcher known to Hydra, which wants a plugin's module to have this prefix."""
+    ProcessLauncher.__module__ = "hydra_plugins.jepa_compare"
+    Plugins.instance().register(ProcessLauncher)

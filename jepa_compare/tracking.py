@@ -1,0 +1,135 @@
+"""Weights & Biases, as a guest: it never prompts, blocks or fails a run."""
+
+import logging
+import netrc
+import os
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jepa_compare.config import TrackingConfig
+
+log = logging.getLogger(__name__)
+
+
+FINISH_SECONDS = 60.0
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urllib.parse.urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+class Tracker:
+    """One W&B run per job, grouped by sweep; a silent no-op once W&B has failed.
+
+    The name leaves the seed out, so that the web UI averages the seeds of one name. The id is a
+    function of sweep and run, so that a resumed run goes on under the same one.
+    """
+
+    def __init__(
+        self,
+        config: TrackingConfig,
+        *,
+        directory: Path,
+        sweep: str,
+        run_name: str,
+        name: str,
+        plain_config: Mapping[str, Any],
+    ) -> None:
+        self._config = config
+        self._arguments: dict[str, Any] = {
+            "project": config.project,
+            "entity": config.entity,
+            "group": sweep,
+            "name": name,
+            "id": f"{sweep}-{run_name}"[-120:],
+            "resume": "allow",
+            "tags": list(config.tags),
+            "dir": str(directory),
+            "config": dict(plain_config),
+        }
+        self._run: Any = None
+
+    def __enter__(self) -> "Tracker":
+        mode = self._config.mode
+        if os.environ.get("WANDB_MODE") == "disabled":
+            mode = "disabled"
+        if mode == "auto":
+            mode = "online" if _has_key() else "offline"
+        if mode == "online" and not _has_key():
+            log.warning("no Weights & Biases key is set: tracking goes on offline")
+            mode = "offline"
+        if mode != "disabled":
+            self._run = self._start(mode)
+        return self
+
+    def _start(self, mode: str) -> Any:
+        try:
+            import wandb
+        except Exception as error:
+            log.warning("Weights & Biases cannot be imported (%s): no tracking", error)
+            return None
+        for attempt in dict.fromkeys((mode, "offline")):
+            settings = wandb.Settings(
+                silent=True,
+                console="off",
+                x_disable_stats=True,
+                disable_git=True,
+                save_code=False,
+                init_timeout=self._config.init_timeout,
+            )
+            try:
+                return wandb.init(
+                    mode=attempt, settings=settings, reinit="finish_previous", **self._arguments
+                )
+            except Exception as error:
+                log.warning("Weights & Biases %s failed (%s)", attempt, str(error).split("\n")[0])
+        return None
+
+    def log(self, row: Mapping[str, Any], step: int) -> None:
+        """Log one row of metrics."""
+        if self._run is None:
+            return
+        try:
+            self._run.log({key: value for key, value in row.items() if key != "step"}, step=step)
+        except Exception as error:
+            log.warning("Weights & Biases failed while logging (%s): no more tracking", error)
+            self._run = None
+
+    def summarise(self, summary: Mapping[str, Any]) -> None:
+        """Set the run's final values."""
+        if self._run is None:
+            return
+        try:
+            self._run.summary.update(dict(summary))
+        except Exception as error:
+            log.warning("Weights & Biases failed at the summary (%s)", error)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._run is None:
+            return
+        # finish() waits for the upload, for ever if the server has gone: give it a minute.
+        code = 0 if error is None else 1
+        finishing = threading.Thread(target=self._finish, args=(code,), daemon=True)
+        finishing.start()
+        finishing.join(FINISH_SECONDS)
+
+    def _finish(self, code: int) -> None:
+        try:
+            self._run.finish(exit_code=code)
+        except Exception as failure:
+            log.warning("Weights & Biases failed at the end (%s)", failure)

@@ -1,0 +1,125 @@
+"""One owner, a status for every ending, and no other run in the same directory."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jepa_compare import run_dir
+from jepa_compare.interrupts import Interrupted
+from jepa_compare.lock import DirectoryLock, Locked
+from jepa_compare.run_writer import OtherRun, RunWriter, is_complete, read_status, write_queued
+
+IDENTITY = {"hash": "0123abcd", "config": {"training": {"lr": 0.1}}}
+
+
+def writer(directory: Path, identity: dict[str, object] = IDENTITY) -> RunWriter:
+    return RunWriter(directory, identity, steps=10)
+
+
+def test_a_run_that_ends_is_completed(tmp_path: Path) -> None:
+    with writer(tmp_path) as run:
+        assert read_status(tmp_path)["state"] == "running"
+        assert run.fresh_start
+        run.step = 10
+    status = read_status(tmp_path)
+    assert (status["state"], status["step"], status["exception"]) == ("completed", 10, None)
+
+
+def test_an_exception_is_recorded_with_its_trace(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), writer(tmp_path):
+        _ = 1 / 0
+    status = read_status(tmp_path)
+    assert status["state"] == "failed"
+    assert status["exception"]["type"] == "ZeroDivisionError"
+    assert "1 / 0" in status["exception"]["traceback"]
+    assert status["exception"]["resumable"] is False
+
+
+def test_failed_runs_start_over_and_cut_ones_continue(tmp_path: Path) -> None:
+    for error, fresh in (
+        (ValueError("a bug"), True),
+        (OSError("disk full"), False),
+        (Interrupted(15), False),
+    ):
+        with pytest.raises(type(error)), writer(tmp_path):
+            raise error
+        with writer(tmp_path) as run:
+            assert run.fresh_start is fresh
+
+
+def test_another_configuration_is_refused_by_name(tmp_path: Path) -> None:
+    with writer(tmp_path):
+        pass
+    other = {"hash": "ffffffff", "config": {"training": {"lr": 0.2}}}
+    with pytest.raises(OtherRun, match=r"training\.lr: 0\.1 -> 0\.2"), writer(tmp_path, other):
+        pass
+    with writer(tmp_path):
+        pass  # the refusal has let the lock go
+
+
+def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
+    with (
+        writer(tmp_path),
+        pytest.raises(Locked, match=f"process {os.getpid()}"),
+        writer(tmp_path),
+    ):
+        pass
+
+
+def test_the_lock_of_a_killed_owner_is_taken_over(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time; from pathlib import Path\n"
+        "from jepa_compare.run_writer import RunWriter\n"
+        f"with RunWriter(Path(sys.argv[1]), {IDENTITY!r}, 10): os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    assert read_status(tmp_path)["state"] == "running"
+    with writer(tmp_path) as run:
+        assert run.taken_over is not None and "last seen" in run.taken_over
+        assert not run.fresh_start
+
+
+def test_a_released_lock_was_not_taken_over(tmp_path: Path) -> None:
+    with DirectoryLock(tmp_path):
+        pass
+    with DirectoryLock(tmp_path) as lock:
+        assert lock.taken_over is None
+
+
+def test_metrics_are_cut_back_to_a_checkpoint(tmp_path: Path) -> None:
+    with writer(tmp_path) as run:
+        run.append_metrics({"step": 0, "train/loss": float("nan")})
+        length = run.sync_metrics()
+        run.append_metrics({"step": 1})
+        run.truncate_metrics(length)
+        run.append_metrics({"step": 1, "train/loss": 0.5})
+    lines = (tmp_path / run_dir.METRICS).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 0, "train/loss": "nan"},
+        {"step": 1, "train/loss": 0.5},
+    ]
+
+
+def test_queued_never_hides_a_run_that_has_begun(tmp_path: Path) -> None:
+    write_queued(tmp_path, IDENTITY, steps=10)
+    assert read_status(tmp_path)["state"] == "queued"
+    with writer(tmp_path) as run:
+        assert run.previous is None
+    write_queued(tmp_path, IDENTITY, steps=10)
+    assert read_status(tmp_path)["state"] == "completed"
+
+
+def test_complete_needs_state_summary_and_the_same_hash(tmp_path: Path) -> None:
+    with writer(tmp_path):
+        pass
+    assert not is_complete(tmp_path, IDENTITY)
+    run_dir.write_json(tmp_path / run_dir.SUMMARY, {"metrics": {}})
+    assert is_complete(tmp_path, IDENTITY)
+    assert not is_complete(tmp_path, {"hash": "ffffffff"})
+    (tmp_path / run_dir.SUMMARY).write_text('{"metr')
+    assert not is_complete(tmp_path, IDENTITY)
