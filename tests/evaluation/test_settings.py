@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare.evaluation.settings import EvaluationSettings
 
@@ -15,12 +16,13 @@ CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 def load(name: str, **overrides: object) -> EvaluationSettings:
     """The settings of one YAML, as the config's composition gives them."""
 
-    def composed(name: str):
+    def layers(name: str) -> list[Any]:
         node = OmegaConf.load(CONF / f"{name}.yaml")
-        below = [composed(base) for base in node.pop("defaults", [])]
-        return OmegaConf.merge(*below, node)
+        assert isinstance(node, DictConfig)
+        bases = node.pop("defaults", [])
+        return [layer for base in bases for layer in layers(base)] + [node]
 
-    merged = OmegaConf.merge(OmegaConf.structured(EvaluationSettings), composed(name))
+    merged = OmegaConf.merge(OmegaConf.structured(EvaluationSettings), *layers(name))
     for key, value in overrides.items():
         OmegaConf.update(merged, key.replace("__", "."), value)
     settings = OmegaConf.to_object(merged)
