@@ -1,0 +1,132 @@
+"""Finding runs on disk: `load_runs`.
+
+A directory is taken for a run when it holds one of a run's own files, wherever it lies and whatever
+it is called. Links below the given folders are not followed. What looks like a run and cannot be
+used is listed in `Runs.left_out`; nothing is dropped silently.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from jepa_compare import run_dir
+from jepa_compare.comparison.history import damaged_lines
+from jepa_compare.comparison.parse import parse_run
+from jepa_compare.comparison.reader import Damaged
+from jepa_compare.comparison.summary import parse_floor
+from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
+
+_OWN_FILES = frozenset({run_dir.CONFIG, run_dir.STATUS, run_dir.METRICS, run_dir.SUMMARY})
+_OWN_FOLDERS = frozenset(
+    {run_dir.EVALUATIONS, run_dir.FIGURES, run_dir.FLOORS, run_dir.COMPARISON, ".hydra", "wandb"}
+)  # of a run: they hold no further runs
+
+
+class NoRunsError(ValueError):
+    """There is nothing to compare; the message says where was looked."""
+
+
+def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
+    """Every run at or below `paths`: run directories, sweeps, or folders above them.
+
+    `now` (Unix time, default the clock) is the time against which a heartbeat is old. Of two
+    directories with the same hash and seed one is kept: the finished one, else the later one.
+    Raises `NoRunsError` (a ValueError) when a path does not exist.
+    """
+    roots = tuple(dict.fromkeys(Path(path).resolve() for path in paths))
+    for root in roots:
+        if not root.is_dir():
+            raise NoRunsError(f"{root} is not a directory")
+    left_out: list[LeftOut] = []
+    cache: dict[tuple[Path, str], Floor | None] = {}
+    clock = time.time() if now is None else now
+
+    def note(path: Path, what: What, reason: str) -> None:
+        left_out.append(LeftOut(path=path, what=what, reason=reason))
+
+    def floors(path: Path, policy: str, key: str) -> Floor | None:
+        """Runs of one sweep share its floors: read each once."""
+        own = (path / run_dir.FLOORS).is_dir()
+        slot = (path if own else path.parent, key)
+        if slot not in cache:
+            try:
+                cache[slot] = parse_floor(path, policy, key)
+            except Damaged as damage:
+                note(slot[0] / run_dir.FLOORS, "file", str(damage))
+                cache[slot] = None
+        return cache[slot]
+
+    runs: list[Run] = []
+    for path in dict.fromkeys(_directories(roots, left_out)):
+        try:
+            runs.append(parse_run(path, note, floors, clock))
+        except Damaged as damage:
+            note(path, "run", str(damage))
+            continue
+        skipped = damaged_lines(path)
+        if skipped:
+            reason = "not a JSON object with a step"
+            left_out.append(
+                LeftOut(path=path / run_dir.METRICS, what="lines", reason=reason, count=skipped)
+            )
+    kept = _without_duplicates(runs, left_out)
+    return Runs(runs=tuple(kept), left_out=tuple(left_out), roots=roots)
+
+
+def _directories(roots: tuple[Path, ...], left_out: list[LeftOut]) -> Iterator[Path]:
+    """Directories that hold a run's file, in a stable order, without following a link."""
+    stack = list(reversed(roots))
+    while stack:
+        folder = stack.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = f"cannot be listed: {error.strerror}"
+            left_out.append(LeftOut(path=folder, what="folder", reason=reason))
+            continue
+        is_run = any(entry.name in _OWN_FILES for entry in found)
+        if is_run:
+            yield folder
+        below = []
+        for entry in found:
+            if is_run and entry.name in _OWN_FOLDERS:
+                continue
+            if entry.is_symlink():
+                if entry.name not in _OWN_FILES and _is_folder(entry):
+                    left_out.append(
+                        LeftOut(path=Path(entry.path), what="link", reason="links are not followed")
+                    )
+            elif entry.is_dir(follow_symlinks=False):
+                below.append(Path(entry.path))
+        stack.extend(reversed(below))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
+
+
+def _without_duplicates(runs: list[Run], left_out: list[LeftOut]) -> list[Run]:
+    """One run for each (hash, seed), sorted by name, seed, hash and path."""
+    best: dict[tuple[str, int], Run] = {}
+    for run in sorted(runs, key=lambda run: str(run.path)):
+        other = best.get((run.hash, run.seed))
+        if other is None:
+            best[run.hash, run.seed] = run
+            continue
+        keep, drop = (run, other) if _rank(run) > _rank(other) else (other, run)
+        best[run.hash, run.seed] = keep
+        differ = keep.metrics != drop.metrics and bool(drop.metrics)
+        reason = f"the same run (hash {run.hash}, seed {run.seed}) as {keep.path}"
+        left_out.append(
+            LeftOut(path=drop.path, what="run", reason=reason + ", other numbers" * differ)
+        )
+    return sorted(best.values(), key=lambda run: (run.name, run.seed, run.hash, str(run.path)))
+
+
+def _rank(run: Run) -> tuple[bool, float]:
+    return run.verdict is not None, run.ended or run.started or 0.0

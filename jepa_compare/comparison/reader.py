@@ -1,0 +1,168 @@
+"""Reading JSON that nobody vouches for.
+
+A run directory may come from another machine, another version or a full disk. Nothing here
+executes, unpickles or follows what it reads: a path is opened only if it is a regular file, no link
+lies between the run directory and it, and it is not larger than its limit. Whatever is wrong
+becomes `Damaged`, whose message is the reason that the report shows.
+"""
+
+import json
+import math
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+MEGABYTE = 1 << 20
+_LONGEST_TEXT = 300  # characters kept of any text that is shown
+_MOST_KEYS = 2000  # of a flattened mapping
+_DEEPEST = 12  # levels of a nested mapping
+
+
+class Damaged(ValueError):
+    """A file or a value that cannot be used; the message says why, in words for the report."""
+
+
+def regular_file(directory: Path, *parts: str) -> Path | None:
+    """The path of a file below `directory`, or None when there is none.
+
+    Raises `Damaged` when a part of the way is a link or the end is not a regular file.
+    """
+    path = directory
+    for index, part in enumerate(parts):
+        path = path / part
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Damaged(f"{part}: {error.strerror}") from None
+        last = index == len(parts) - 1
+        if stat.S_ISLNK(mode):
+            raise Damaged(f"{part} is a link, which is not followed")
+        if last and not stat.S_ISREG(mode):
+            raise Damaged(f"{part} is not a regular file")
+    return path
+
+
+def parse_json(text: str | bytes, name: str) -> Any:
+    """Parse one JSON text; `Damaged` for whatever the parser cannot take."""
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError:
+        raise Damaged(f"{name} is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise Damaged(f"{name} is truncated or not JSON (character {error.pos})") from None
+    except RecursionError:
+        raise Damaged(f"{name} is nested too deeply") from None
+    except ValueError:  # an integer with thousands of digits
+        raise Damaged(f"{name} holds a number that is too long") from None
+
+
+def read_object(directory: Path, *parts: str, limit: int) -> dict[str, Any] | None:
+    """The JSON object in a file below `directory`; None when there is no such file.
+
+    `limit` is the size in bytes above which the file is not read. Raises `Damaged`.
+    """
+    path = regular_file(directory, *parts)
+    if path is None:
+        return None
+    name = "/".join(parts)
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise Damaged(f"{name} is larger than {limit / MEGABYTE:g} MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise Damaged(f"{name}: {error.strerror}") from None
+    value = parse_json(content, name)
+    if not isinstance(value, dict):
+        raise Damaged(f"{name} is not a JSON object")
+    return value
+
+
+def require_schema(value: Mapping[str, Any], name: str, version: int) -> None:
+    """Raises `Damaged` unless the file was written by the schema that this package reads."""
+    found = value.get("schema_version")
+    if type(found) is not int or found != version:
+        raise Damaged(f"{name} has schema version {shown(found)}, this package reads {version}")
+
+
+def shown(value: Any) -> str:
+    """A text that is safe to print anywhere that escapes its own markup.
+
+    Control characters, bidirectional overrides and lone surrogates become "?", so that a name can
+    neither move a terminal's cursor nor fail to encode; long text is cut.
+    """
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > _LONGEST_TEXT:
+        text = text[: _LONGEST_TEXT - 1] + "…"
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
+    return sys.intern(text)
+
+
+def number(value: Any) -> float:
+    """A float; NaN for null and for the strings that stand for non-finite numbers in our files.
+
+    Raises `Damaged` for anything else, also for true and false.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Damaged(f"{shown(repr(value))[:40]} is not a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def integer(value: Any, name: str, low: int = 0, high: int = 2**63 - 1) -> int:
+    """A whole number in [low, high]; raises `Damaged`."""
+    if type(value) is not int or not low <= value <= high:
+        raise Damaged(f"{name} is {shown(repr(value))[:40]}, expected a whole number from {low}")
+    return value
+
+
+def mapping(value: Any, name: str) -> dict[str, Any]:
+    """A JSON object of a reasonable size, {} for null; raises `Damaged`."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Damaged(f"{name} is not an object")
+    if len(value) > _MOST_KEYS:
+        raise Damaged(f"{name} has more than {_MOST_KEYS} keys")
+    return cast(dict[str, Any], value)
+
+
+def flatten(value: Any, name: str) -> dict[str, Any]:
+    """A nested object as one level: {"training": {"lr": 1}} becomes {"training.lr": 1}.
+
+    Leaves are numbers, truth values, None and (shown) text; a list becomes its JSON text, so that
+    every leaf can be compared and hashed. Raises `Damaged` beyond 12 levels or 2000 keys.
+    """
+    flat: dict[str, Any] = {}
+
+    def visit(node: dict[str, Any], prefix: str, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise Damaged(f"{name} is nested too deeply")
+        for key, item in node.items():
+            path = f"{prefix}{key}"
+            if isinstance(item, dict) and item:
+                visit(item, path + ".", depth + 1)
+                continue
+            if isinstance(item, (list, dict)):
+                item = shown(json.dumps(item))
+            elif isinstance(item, str):
+                item = shown(item)
+            elif isinstance(item, float) and math.isnan(item):
+                item = "nan"  # equal to itself, so that two runs can agree on it
+            flat[shown(path)] = item
+            if len(flat) > _MOST_KEYS:
+                raise Damaged(f"{name} has more than {_MOST_KEYS} keys")
+
+    visit(mapping(value, name), "", 0)
+    return flat

@@ -1,0 +1,212 @@
+"""What a run achieved: its summary, the evaluation behind it, and the floors beside it."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jepa_compare import run_dir
+from jepa_compare.comparison.reader import (
+    MEGABYTE,
+    Damaged,
+    flatten,
+    integer,
+    mapping,
+    number,
+    read_object,
+    require_schema,
+    shown,
+)
+from jepa_compare.comparison.runs import Floor, TaskRows, What
+from jepa_compare.run_dir import Verdict
+
+EVALUATION_LIMIT = 64 * MEGABYTE
+
+_FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_MOST_TASKS = 1_000_000
+_ROUNDING = 1e-4  # by which a rate in the summary may differ from the rows behind it
+
+Note = Callable[[Path, What, str], None]
+"""Called with (path, kind of `LeftOut`, reason) for each part that is not used."""
+
+
+def parse_summary(
+    path: Path,
+    summary: dict[str, Any],
+    note: Note,
+    floors: Callable[[Path, str, str], Floor | None],
+) -> dict[str, Any]:
+    """Everything that summary.json says; a wrong type makes that one value missing."""
+
+    def tolerant(name: str, read: Callable[[], Any], default: Any) -> Any:
+        try:
+            return read()
+        except Damaged as damage:
+            note(path / run_dir.SUMMARY, "value", f"{name}: {damage}")
+            return default
+
+    def numbers(name: str) -> dict[str, float]:
+        found = tolerant(name, lambda: mapping(summary.get(name), name), {})
+        return _numbers(found, lambda reason: note(path / run_dir.SUMMARY, "value", reason))
+
+    verdict: Verdict = summary["status"]
+    surroundings = {
+        key: tolerant(key, lambda key=key: flatten(summary.get(key), key), {})
+        for key in ("versions", "hardware", "git", "environment")
+    }
+    provenance = {
+        f"{group}.{key}": str(value)
+        for group, values in surroundings.items()
+        for key, value in values.items()
+    }
+    command = summary.get("command")
+    if isinstance(command, list) and len(command) <= 1000:
+        provenance["command"] = shown(" ".join(str(word) for word in command))
+    cost = {
+        f"{group}.{key}": value
+        for group in ("seconds", "parameters")
+        for key, value in numbers(group).items()
+    }
+    for key in ("samples_per_second", "peak_memory_bytes"):
+        cost[key] = tolerant(key, lambda key=key: number(summary.get(key)), np.nan)
+    collapsed_at = summary.get("collapsed_at")
+    evaluation = summary.get("evaluation")
+    named = tolerant("floors", lambda: mapping(summary.get("floors"), "floors"), {})
+    found = {
+        policy: floors(path, policy, key)
+        for policy, key in named.items()
+        if _FILE_STEM.fullmatch(policy) and isinstance(key, str) and _FILE_STEM.fullmatch(key)
+    }
+    return {
+        "verdict": verdict,
+        "metrics": numbers("metrics"),
+        "untrained": numbers("untrained"),
+        "evaluation": evaluation if _is_stem(evaluation) else None,
+        "floors": {policy: floor for policy, floor in found.items() if floor is not None},
+        "collapsed_at": collapsed_at if type(collapsed_at) is int else None,
+        "alarms": _alarms(summary.get("alarms")),
+        "provenance": provenance,
+        "cost": cost,
+        **({"reason": _why(verdict, summary)} if verdict != "healthy" else {}),
+    }
+
+
+def _is_stem(value: Any) -> bool:
+    return isinstance(value, str) and _FILE_STEM.fullmatch(value) is not None
+
+
+def _numbers(found: Mapping[str, Any], note: Callable[[str], None]) -> dict[str, float]:
+    values = {}
+    for key, value in found.items():
+        try:
+            values[shown(key)] = number(value)
+        except Damaged as damage:
+            note(f"{shown(key)}: {damage}")
+    return values
+
+
+def _why(verdict: Verdict, summary: dict[str, Any]) -> str:
+    if verdict != "diverged":
+        step = summary.get("collapsed_at")
+        return f"collapsed at step {step}" if type(step) is int else "collapsed"
+    where = summary.get("diverged")
+    if not isinstance(where, dict):
+        return "not finite"
+    return shown(f"{where.get('term', 'loss')} not finite at step {where.get('step', '?')}")
+
+
+def _alarms(value: Any) -> tuple[tuple[int, str], ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(
+        (item["step"], shown(item.get("message", "")))
+        for item in value[:100]
+        if isinstance(item, dict) and type(item.get("step")) is int
+    )
+
+
+def parse_evaluation(path: Path, fields: Mapping[str, Any], note: Note) -> dict[str, Any]:
+    """Per-task rows and settings of the evaluation behind the summary's numbers."""
+    if fields["evaluation"] is None:
+        return {}
+    parts = (run_dir.EVALUATIONS, f"{fields['evaluation']}.json")
+    try:
+        found = read_object(path, *parts, limit=EVALUATION_LIMIT)
+        if found is None:
+            raise Damaged(f"{'/'.join(parts)} is missing")
+        require_schema(found, "/".join(parts), run_dir.SCHEMA_VERSION)
+        settings = flatten(found.get("settings"), "settings")
+        tasks = parse_tasks(found.get("tasks"))
+        _agree(tasks, fields["metrics"])
+    except Damaged as damage:
+        note(path.joinpath(*parts), "file", str(damage))
+        return {}
+    if not settings:
+        return {"tasks": tasks}
+    config = {k: v for k, v in fields["config"].items() if not k.startswith("evaluation.")}
+    return {
+        "tasks": tasks,
+        "config": config | {f"evaluation.{key}": value for key, value in settings.items()},
+    }
+
+
+def parse_tasks(value: Any) -> dict[str, TaskRows]:
+    """Per-task rows by kind; raises `Damaged` when a row has the wrong type or length."""
+    tasks = {}
+    for kind, rows in mapping(value, "tasks").items():
+        columns = mapping(rows, f"tasks.{shown(kind)}")
+        success = columns.get("success")
+        if not isinstance(success, list) or len(success) > _MOST_TASKS:
+            raise Damaged(f"tasks.{shown(kind)} has no list of successes")
+        if any(item is not None and not isinstance(item, bool) for item in success):
+            raise Damaged(f"tasks.{shown(kind)}.success holds something that is not true or false")
+        tasks[shown(kind)] = TaskRows(
+            success=np.array([np.nan if x is None else float(x) for x in success], dtype=float),
+            final_distance=_column(columns, "final_distance", len(success)),
+            steps=_column(columns, "steps", len(success)),
+        )
+    return tasks
+
+
+def _column(columns: dict[str, Any], name: str, length: int) -> np.ndarray:
+    values = columns.get(name)
+    if values is None:
+        return np.full(length, np.nan)
+    if not isinstance(values, list) or len(values) != length:
+        raise Damaged(f"tasks: {name} is not a list of {length}")
+    return np.array([number(value) for value in values], dtype=float)
+
+
+def _agree(tasks: Mapping[str, TaskRows], metrics: Mapping[str, float]) -> None:
+    """Refuse rows that are not those behind the summary's numbers."""
+    for kind, rows in tasks.items():
+        reported = metrics.get(f"eval/success_{kind}", np.nan)
+        recorded = rows.success[~np.isnan(rows.success)]
+        if len(recorded) and np.isfinite(reported) and abs(recorded.mean() - reported) > _ROUNDING:
+            raise Damaged(f"{kind} success: rows {recorded.mean():.4f}, summary {reported:.4f}")
+
+
+def parse_floor(path: Path, policy: str, key: str) -> Floor | None:
+    """floors/<key>.json of the run's own directory or of the sweep; None if there is none."""
+    for directory in (path, path.parent):
+        found = read_object(directory, run_dir.FLOORS, f"{key}.json", limit=EVALUATION_LIMIT)
+        if found is None:
+            continue
+        require_schema(found, f"{run_dir.FLOORS}/{key}.json", run_dir.SCHEMA_VERSION)
+        if found.get("policy") != policy:
+            raise Damaged(f"{run_dir.FLOORS}/{key}.json is not a floor of policy {policy}")
+        seed = found.get("seed")
+        return Floor(
+            key=key,
+            policy=policy,
+            seed=None if seed is None else integer(seed, "seed of a floor", low=-(2**63)),
+            metrics=_numbers(mapping(found.get("metrics"), "metrics"), _refuse),
+            tasks=parse_tasks(found.get("tasks")),
+        )
+    return None
+
+
+def _refuse(reason: str) -> None:
+    raise Damaged(reason)
