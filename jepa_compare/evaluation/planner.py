@@ -46,12 +46,13 @@ def cem(
     noise: Float[Tensor, "i m k a"],
     settings: PlannerSettings,
 ) -> Plan:
-    """Cross-entropy method. The elites' mean is what is executed."""
+    """Cross-entropy method. The last elites' mean is executed, or the best of them."""
     std = torch.full_like(mean, settings.initial_std)
+    best = mean
     for draw in noise:
         elites, _ = _elites(cost, mean, std, draw, settings)
-        mean, std = elites.mean(dim=1), elites.std(dim=1)
-    return Plan(actions=mean, mean=mean)
+        best, mean, std = elites[:, 0], elites.mean(dim=1), elites.std(dim=1)
+    return Plan(actions=best if settings.execute == "best" else mean, mean=mean)
 
 
 def mppi(

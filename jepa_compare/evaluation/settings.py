@@ -33,6 +33,9 @@ class PlannerSettings:
     """Longer actions of a candidate are cut to this many px; None leaves them as drawn."""
     temperature: float | None
     """mppi only: multiplies the cost gap in the weights of the elites; None for cem."""
+    execute: str
+    """What is executed of the last elites. cem: their mean, or the best one, which keeps a way
+    through a door that a mean would blur; mppi: sample, one drawn with its weight."""
     warm_start: bool
     """Whether a plan starts from what the plan before it left, or from zero."""
     cost: str
@@ -51,6 +54,9 @@ class PlannerSettings:
         for name in ("initial_std", "max_action_norm"):
             value = getattr(self, name)
             _require(value is None or value > 0, f"planning.planner.{name}", value, "above 0")
+        executed = ("sample",) if self.kind == "mppi" else ("mean", "best")
+        allowed = f"{' or '.join(executed)} for {self.kind}"
+        _require(self.execute in executed, "planning.planner.execute", self.execute, allowed)
         if self.kind == "mppi":
             usable = self.temperature is not None and self.temperature > 0
             _require(usable, "planning.planner.temperature", self.temperature, "above 0 for mppi")

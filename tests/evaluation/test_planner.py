@@ -18,10 +18,11 @@ CEM = PlannerSettings(
     initial_std=3.0,
     max_action_norm=None,
     temperature=None,
+    execute="mean",
     warm_start=False,
     cost="mse",
 )
-MPPI = dataclasses.replace(CEM, kind="mppi", temperature=5.0)
+MPPI = dataclasses.replace(CEM, kind="mppi", temperature=5.0, execute="sample")
 
 # x' = A x + B u, a damped double integrator: state (position, velocity), one action.
 A = torch.tensor([[1.0, 0.5], [0.0, 0.9]])
@@ -75,6 +76,21 @@ def test_the_planner_reaches_the_linear_quadratic_optimum(settings: PlannerSetti
     torch.testing.assert_close(plan.actions, optimum, atol=0.005, rtol=0)
     best = lqr_cost(optimum[:, None])
     assert (lqr_cost(plan.actions[:, None]) <= 1.00001 * best).all()
+
+
+def test_cem_can_execute_the_cheapest_candidate_that_it_saw_last() -> None:
+    seen = []
+
+    def cost(actions: torch.Tensor) -> torch.Tensor:
+        costs = lqr_cost(actions)
+        seen.append((costs.min(dim=1).values, actions))
+        return costs
+
+    plan = run(dataclasses.replace(CEM, execute="best", iterations=2), cost)
+    cheapest, candidates = seen[-1]
+    torch.testing.assert_close(lqr_cost(plan.actions[:, None])[:, 0], cheapest)
+    assert not torch.equal(plan.actions, plan.mean)
+    assert (candidates == plan.actions[:, None]).flatten(2).all(2).any(1).all()
 
 
 def test_more_iterations_come_closer() -> None:

@@ -22,7 +22,10 @@ def load(name: str, **overrides: object) -> EvaluationSettings:
         bases = node.pop("defaults", [])
         return [layer for base in bases for layer in layers(base)] + [node]
 
-    merged = OmegaConf.merge(OmegaConf.structured(EvaluationSettings), *layers(name))
+    composed = OmegaConf.create({"data": {"episode_steps": 24}, "evaluation": {}})
+    composed.evaluation = OmegaConf.merge(*layers(name))
+    OmegaConf.resolve(composed)
+    merged = OmegaConf.merge(OmegaConf.structured(EvaluationSettings), composed.evaluation)
     for key, value in overrides.items():
         OmegaConf.update(merged, key.replace("__", "."), value)
     settings = OmegaConf.to_object(merged)
@@ -50,6 +53,7 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
         ("planning__planner__initial_std", 0.0, "above 0"),
         ("planning__planner__max_action_norm", -1.0, "above 0"),
         ("planning__planner__temperature", 0.1, "null for cem"),
+        ("planning__planner__execute", "sample", "mean or best for cem"),
         ("figures__gif_episodes", 9, "between 0 and figures.episodes=8"),
     ],
 )
