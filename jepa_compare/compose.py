@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import hydra.version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -108,15 +111,15 @@ def fresh_sweep_name() -> str:
 
 @contextmanager
 def _hydra(config_dir: str | None) -> Iterator[None]:
-    """Hydra's compose API, pointed at `conf/`; leaves no global state behind."""
+    """Hydra's compose API, pointed at `conf/` and at --config-dir; leaves no global state behind."""
+    hydra.version.setbase(HYDRA_VERSION_BASE)
     GlobalHydra.instance().clear()
+    search_path = create_config_search_path(str(CONF_DIR))
+    if config_dir is not None:
+        search_path.append("command-line", f"file://{os.path.abspath(config_dir)}", anchor="main")
     try:
-        with hydra.initialize_config_dir(str(CONF_DIR), version_base=HYDRA_VERSION_BASE):
-            if config_dir is not None:
-                loader = GlobalHydra.instance().config_loader()
-                path = os.path.abspath(config_dir)
-                loader.get_search_path().append("command-line", f"file://{path}")
-            yield
+        Hydra.create_main_hydra2(task_name="train", config_search_path=search_path)
+        yield
     finally:
         GlobalHydra.instance().clear()
 
@@ -174,12 +177,11 @@ def _job(overrides: Sequence[str], *, multirun: bool) -> Job:
 
 def _one_line(error: Exception, overrides: Sequence[str]) -> str:
     """Hydra's many lines as one: what was asked for, what is wrong, what there is instead."""
-    text = str(error)
-    cause = error.__cause__
-    key = re.search(r"full_key: (\S+)", text) or re.search(r"full_key: (\S+)", str(cause))
-    unknown = re.search(r"Key '([^']+)' is not in", text) or re.search(
-        r"Key '([^']+)' (?:is )?not in", str(cause)
-    )
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: is not of the form key=value ({str(error).splitlines()[0]})"
+    text = f"{error}\n{error.__cause__ or ''}"
+    key = re.search(r"full_key: (\S+)", text)
+    unknown = re.search(r"Key '([^']+)' (?:is )?not in", text)
     if unknown and key:
         siblings = _siblings(key.group(1))
         hint = did_you_mean(unknown.group(1), siblings)
@@ -188,20 +190,16 @@ def _one_line(error: Exception, overrides: Sequence[str]) -> str:
     option = re.search(r"Could not find '([^']+)/([^']+)'", text)
     if option:
         group, name = option.groups()
-        options = re.findall(r"^\t(\S+)", text, flags=re.MULTILINE)
+        listed = text.split("Config search path")[0]
+        options = re.findall(r"^\t(\S+)$", listed, flags=re.MULTILINE)
         hint = did_you_mean(name, options)
         return f"{group}={name}: no such option{hint}; there is {', '.join(options)}"
-    conversion = (
-        str(cause) if cause is not None and "could not be converted" in str(cause) else text
-    )
-    first = " ".join(line.strip() for line in conversion.splitlines() if line.strip())
-    first = re.sub(r"\s*full_key: \S+|\s*object_type=\S+|\s*reference_type=\S+", "", first)
-    if key:
-        value = next(
-            (o.split("=", 1)[1] for o in overrides if o.startswith(key.group(1) + "=")), ""
-        )
-        return f"{key.group(1)}={value}: {first}" if value else f"{key.group(1)}: {first}"
-    return first
+    wrong_type = re.search(r"Value '.*?' of type '\w+' could not be converted to \w+", text)
+    reason = wrong_type.group() if wrong_type else " ".join(str(error).split())
+    if key is None:
+        return reason
+    value = next((o for o in overrides if o.startswith(f"{key.group(1)}=")), key.group(1))
+    return f"{value}: {reason}"
 
 
 def _siblings(full_key: str) -> list[str]:

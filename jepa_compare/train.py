@@ -213,17 +213,20 @@ class Training:
             output: ObjectiveOutput = forward(batch)
         loss = output.total
 
-        terms = {"train/loss": loss.detach(), "train/prediction": output.prediction.detach()}
-        terms |= {"train/aux": output.aux.detach(), **output.terms}
-        if measure:
-            terms |= self.gradient_norms(output)
+        pulls = self.gradient_norms(output) if measure else {}
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        terms["train/gradient_norm"] = self.clip_gradients()
+        terms = {
+            "train/prediction": output.prediction.detach(),
+            **output.terms,
+            "train/aux": output.aux.detach(),
+            "train/loss": loss.detach(),
+            "train/gradient_norm": self.clip_gradients(),
+        }
         self.note_non_finite(step, terms)
         self.optimizer.step()
         self.objective.on_step_end((step + 1) / settings.steps)
-        return terms
+        return terms | pulls
 
     def gradient_norms(self, output: ObjectiveOutput) -> dict[str, Float[Tensor, ""]]:
         """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""
@@ -257,7 +260,10 @@ class Training:
                 yield group
 
     def note_non_finite(self, step: int, terms: dict[str, Float[Tensor, ""]]) -> None:
-        """Remember the first non-finite term on the device; nothing waits for the answer."""
+        """Remember the first non-finite term on the device; nothing waits for the answer.
+
+        The terms come in the order of their computation, so the first one is the culprit.
+        """
         self.term_names = list(terms)
         bad = ~torch.isfinite(torch.stack(list(terms.values())))
         index = bad.to(torch.int64).argmax()

@@ -1,0 +1,60 @@
+"""`jepa-compare reproduce RUN_DIR`: run it again and compare the numbers."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jepa_compare import run_dir
+from jepa_compare.run_writer import differing_keys
+
+_RECORDED = ("versions", "hardware", "git", "flags", "environment")
+
+
+class CannotReproduce(RuntimeError):
+    """The directory does not hold a finished run."""
+
+
+def rows_of(directory: Path) -> list[dict[str, Any]]:
+    """The metrics of a run of ours."""
+    lines = (directory / run_dir.METRICS).read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def first_difference(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None:
+    """'step, key: old -> new' of the first value that differs, or None if all are equal."""
+    for before, after in zip(old, new, strict=False):
+        changed = differing_keys(before, after)
+        if changed:
+            return f"step {before.get('step')}, {changed[0]}"
+    return None if len(old) == len(new) else f"{len(old)} rows -> {len(new)} rows"
+
+
+def reproduce(directory: Path, out: Path | None = None) -> bool:
+    """Run the config of `directory` again, into `out` or a temporary directory.
+
+    Prints what differs: first the surroundings, then the metrics. Returns whether all metrics are
+    equal, bit for bit. Raises CannotReproduce if `directory` holds no finished run.
+    """
+    from jepa_compare.compose import typed
+    from jepa_compare.train import run
+
+    for name in (run_dir.CONFIG, run_dir.SUMMARY, run_dir.METRICS):
+        if not (directory / name).exists():
+            raise CannotReproduce(f"{directory} holds no finished run: it has no {name}")
+    identity = run_dir.read_json(directory / run_dir.CONFIG)
+    config = typed(identity["config"])
+    with tempfile.TemporaryDirectory() as temporary:
+        again = out or Path(temporary) / directory.name
+        run(config, identity, again)
+        old, new = (run_dir.read_json(path / run_dir.SUMMARY) for path in (directory, again))
+        for name in _RECORDED:
+            for line in differing_keys(old.get(name), new.get(name), f"{name}."):
+                print(f"differs: {line}")
+        difference = first_difference(rows_of(directory), rows_of(again))
+    if difference is None:
+        print(f"{directory.name}: all metrics equal, bit for bit")
+    else:
+        print(f"{directory.name}: {difference}", file=sys.stderr)
+    return difference is None

@@ -1,0 +1,60 @@
+"""`jepa-compare status SWEEP`: how far each run is, as the run directories tell it."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from jepa_compare.comparison.load import load_runs
+from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
+
+_COLOURS = {"healthy": "green", "running": "cyan", "queued": "dim"}
+
+
+def remaining_seconds(run: Run, now: float) -> float | None:
+    """Expected training time left, from this attempt's pace; None if it cannot be told."""
+    if run.state != "running" or run.started is None or run.step == 0:
+        return None
+    return (now - run.started) * (run.steps - run.step) / run.step
+
+
+def status_table(runs: Runs, now: float) -> Table:
+    """One row per run; the caption counts the outcomes."""
+    table = Table("run", "state", "step", "left", "reason")
+    for run in runs:
+        left = remaining_seconds(run, now)
+        colour = _COLOURS.get(run.outcome, "red")
+        table.add_row(
+            escape(run.path.name),
+            f"[{colour}]{run.outcome}[/]",
+            f"{run.step}/{run.steps}",
+            "" if left is None else f"{left:.0f} s",
+            escape(run.reason),
+        )
+    outcomes = [run.outcome for run in runs]
+    counts = [f"{outcomes.count(o)} {o}" for o in OUTCOMES if o in outcomes]
+    table.caption = ", ".join(counts)
+    return table
+
+
+def show_status(paths: Sequence[Path], watch: float | None) -> None:
+    """Print the table once, or every `watch` seconds until nothing runs or Ctrl-C.
+
+    Raises NoRunsError for a path that does not exist.
+    """
+    console = Console()
+    runs = load_runs(*paths)
+    if watch is None:
+        console.print(status_table(runs, time.time()))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(status_table(runs, time.time()), refresh=True)
+            if all(run.state not in ("queued", "running") for run in runs):
+                return
+            time.sleep(watch)
+            runs = load_runs(*paths)
