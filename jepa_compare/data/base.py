@@ -33,6 +33,9 @@ class World(ABC):
     unit: ClassVar[str] = "px"
     """Unit of positions, of errors decoded to positions, and of actions."""
     max_action_norm: float
+    episode_steps: int
+    """Environment steps within which `detour` tasks are those that the straight line fails; the
+    evaluation should give as many."""
     task_kinds: ClassVar[tuple[TaskKind, ...]] = ("same", "door", "detour")
 
     @abstractmethod
@@ -80,9 +83,7 @@ class World(ABC):
         """The scripted policy that knows the room: the ceiling of the planning tasks."""
 
     @abstractmethod
-    def success(
-        self, distance: Float[Tensor, "n steps"], criterion: str
-    ) -> Bool[Tensor, " n"]:
+    def success(self, distance: Float[Tensor, "n steps"], criterion: str) -> Bool[Tensor, " n"]:
         """Success per task, given the distance to the goal after every environment step (index 0
         is before the first). `criterion` is one of `criteria`."""
 

@@ -1,0 +1,64 @@
+"""Frames of the random-wall world: dot and walls, as bytes, normalised as published.
+
+Facts read from github.com/facebookresearch/eb_jepa at 966e61e,
+`eb_jepa/datasets/two_rooms/{dot_dataset,wall_dataset,normalizer}.py`.
+
+Shape legend: b trajectories, t frames, c = 2 channels (dot, walls), h w pixels, indexed [y, x].
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from jepa_compare.data.barriers import Room
+from jepa_compare.data.rooms import profiles
+
+# Of (dot, walls), after the min-max of each frame.
+_MEAN = (0.0026, 0.0989)
+_STD = (0.0369, 0.2986)
+_EPS = 1e-6
+
+
+def frames_of(
+    position: Float[Tensor, "b t 2"],
+    layout: Float[Tensor, "b 2"],
+    room: Room,
+    size: int,
+    blob_std: float,
+) -> Float[Tensor, "b t c h w"]:
+    """Frames of trajectories, each with one wall. Written in place: they are a batch's bulk.
+
+    The blob is rounded down to bytes, divided by the brightest byte of its frame (the least is 0)
+    and brought to the published mean and std; so are the walls.
+    """
+    frames = position.new_empty(*position.shape[:2], 2, size, size)
+    along_x, along_y = profiles(position, size, blob_std)
+    along_x = 255 * along_x
+    brightest = (along_x.amax(-1) * along_y.amax(-1)).floor()  # [b t]
+    scale = 1 / ((brightest + _EPS) * (_STD[0] + _EPS))
+    dot = frames[:, :, 0]
+    torch.mul(along_y[..., :, None], along_x[..., None, :], out=dot)
+    dot.floor_().mul_(scale[..., None, None]).sub_(_MEAN[0] / (_STD[0] + _EPS))
+    walls = (wall_image(layout, room, size) - _MEAN[1]) / (_STD[1] + _EPS)
+    frames[:, :, 1] = walls[:, None]
+    return frames
+
+
+def wall_image(layout: Float[Tensor, "b 2"], room: Room, size: int) -> Float[Tensor, "b h w"]:
+    """1 where there is wall, 0 elsewhere. Border lines run from edge to edge, as published."""
+    pixel = torch.arange(size, device=layout.device)
+    wall_x, door_y = layout[:, :1], layout[:, 1:]
+    across = (pixel - wall_x).abs() <= room.wall_half_width  # [b w]
+    beside_door = (pixel - door_y).abs() > room.door_half_height  # [b h]
+    border = (pixel == room.low) | (pixel == room.high)
+    wall = (beside_door[:, :, None] & across[:, None, :]) | border | border[:, None]
+    return wall.to(layout.dtype)
+
+
+def without_statistics(frames: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Frames in [0, 1], before mean and std were applied."""
+    channels = [
+        frames[:, c] * (std + _EPS) + mean
+        for c, (mean, std) in enumerate(zip(_MEAN, _STD, strict=True))
+    ]
+    return torch.stack(channels, dim=1).clamp(0, 1)
