@@ -1,12 +1,73 @@
-"""`training.compile`: what the step's forward runs as."""
+"""`training.compile`: what the forward and backward of a step run as.
+
+The compiled code is cached per process by the structure of the modules, not by their weights, so
+the jobs of a sweep that share a structure share it.
+"""
+
+import copy
+import logging
+import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from jepa_compare.latents import Batch
 
-def compiled(objective: nn.Module, mode: str, device: torch.device) -> nn.Module:
-    """The objective as it is to be called in the step; `objective` itself stays eager."""
+log = logging.getLogger(__name__)
+
+_TORCH_MODES = {"default": "default", "cudagraphs": "reduce-overhead"}
+_ROUNDS = 10
+
+
+def compiled(objective: nn.Module, mode: str) -> Callable[[Batch], object]:
+    """The objective as the step calls it, `mode` one of off, default, cudagraphs."""
     if mode == "off":
         return objective
-    torch_mode = "reduce-overhead" if mode == "cudagraphs" else "default"
-    return torch.compile(objective, mode=torch_mode)  # pyright: ignore[reportReturnType]
+    return torch.compile(objective, mode=_TORCH_MODES[mode])
+
+
+def choose(objective: nn.Module, batch: Batch, steps: int) -> str:
+    """`auto`: off or the compiled mode of this device, whichever finishes `steps` steps earlier.
+
+    Measured on a copy, so that no weight, statistic or counter of the run moves: a compiled mode
+    wins if what it saves per step outweighs the compilation that it has just cost.
+    """
+    mode = "cudagraphs" if batch.obs.device.type == "cuda" else "default"
+    eager = _seconds_per_step(copy.deepcopy(objective), batch)
+    started = time.perf_counter()
+    try:
+        fast = compiled(copy.deepcopy(objective), mode)
+        _seconds_per_step(fast, batch, rounds=1)
+        compilation = time.perf_counter() - started
+        ours = _seconds_per_step(fast, batch)
+    except Exception as error:  # no compiler on this machine, a loss that cannot be traced
+        log.warning("training.compile=auto: %s does not compile (%s); off", mode, _first(error))
+        return "off"
+    saved = steps * (eager - ours) - compilation
+    chosen = mode if saved > 0 else "off"
+    log.info(
+        "training.compile=auto: %s (%.1f ms a step, eager %.1f ms, compilation %.0f s)",
+        chosen,
+        1e3 * ours,
+        1e3 * eager,
+        compilation,
+    )
+    return chosen
+
+
+def _seconds_per_step(forward: Callable[[Batch], object], batch: Batch, rounds: int = _ROUNDS) -> float:
+    """Median time of a forward and backward, after one that is not counted."""
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        output = forward(batch)
+        output.total.backward()  # pyright: ignore[reportAttributeAccessIssue]
+        if batch.obs.device.type == "cuda":
+            torch.cuda.synchronize(batch.obs.device)
+        times.append(time.perf_counter() - started)
+    return sorted(times[1:])[rounds // 2]
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

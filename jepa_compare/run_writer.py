@@ -170,6 +170,13 @@ class RunWriter:
             }
         run_dir.write_json(self.directory / run_dir.STATUS, status)
 
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary: the last file of a run."""
+        run_dir.write_json(
+            self.directory / run_dir.SUMMARY,
+            {"schema_version": run_dir.SCHEMA_VERSION, **summary},
+        )
+
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row; it is in the kernel's hands when this returns."""
         with (self.directory / run_dir.METRICS).open("ab") as file:

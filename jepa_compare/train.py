@@ -12,7 +12,7 @@ if __name__ == "__main__":  # before torch is imported: --help takes half a seco
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepa_compare import build, checkpoint, run_dir
-from jepa_compare.compiling import compiled
+from jepa_compare.compiling import choose, compiled
 from jepa_compare.config import Config
 from jepa_compare.evaluation.evaluate import Evaluator
 from jepa_compare.export import export
 from jepa_compare.interrupts import Interrupts
+from jepa_compare.latents import Batch
 from jepa_compare.objective import Objective, ObjectiveOutput
 from jepa_compare.progress import RunProgress
 from jepa_compare.provenance import provenance
@@ -117,6 +118,7 @@ class Training:
         self.evaluator = Evaluator(self.world, config.evaluation, device)
         self.step = 0
         self.seconds = 0.0
+        self.compile_mode = config.training.compile  # a measured choice is kept when resuming
         self.alarms: list[dict[str, Any]] = []
         self.collapsed_at: int | None = None
         # (step, index of the term) of the first value that was not finite; -1: none so far.
@@ -137,6 +139,7 @@ class Training:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.compile_mode = state["compile_mode"]
         self.alarms, self.collapsed_at = state["alarms"], state["collapsed_at"]
         log.info("continuing at step %d", self.step)
 
@@ -155,13 +158,16 @@ class Training:
                 "alarms": self.alarms,
                 "collapsed_at": self.collapsed_at,
                 "seconds": self.seconds,
+                "compile_mode": self.compile_mode,
             },
         )
 
     def run(self) -> None:
         """The loop. One step, in the order in which it happens."""
         settings, evaluation = self.config.training, self.config.evaluation
-        forward = compiled(self.objective, settings.compile, self.device)
+        if self.compile_mode == "auto":
+            self.compile_mode = choose(self.objective, self.batch(0), settings.steps - self.step)
+        forward = compiled(self.objective, self.compile_mode)
         counts = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         log.info("%s on %s; parameters: %s", self.identity["run_name"], self.device, counts)
         with RunProgress(self.identity["run_name"], settings.steps, self.step) as progress:
@@ -196,7 +202,9 @@ class Training:
                 self.interrupts.leave_if_requested()
         self.save()
 
-    def optimisation_step(self, forward: nn.Module, measure: bool) -> dict[str, Float[Tensor, ""]]:
+    def optimisation_step(
+        self, forward: Callable[[Batch], Any], measure: bool
+    ) -> dict[str, Float[Tensor, ""]]:
         """One update of the weights; returns scalars on the device, without waiting for them."""
         settings, step, seed = self.config.training, self.step, self.config.seed
         progress = step / settings.steps
@@ -204,9 +212,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, self.config)
 
-        batch = self.world.sample(
-            generator(seed, "data", step), settings.batch_size, settings.frames, self.device
-        ).without_state()
+        batch = self.batch(step)
         self.objective.train()
         self.objective.aux_loss.prepare(step, progress, generator(seed, "aux_loss", step))
         with autocast(settings.precision, self.device):
@@ -227,6 +233,13 @@ class Training:
         self.optimizer.step()
         self.objective.on_step_end((step + 1) / settings.steps)
         return terms | pulls
+
+    def batch(self, step: int) -> Batch:
+        """The training batch of a step, a function of (seed, step); the true state stays behind."""
+        settings = self.config.training
+        source = generator(self.config.seed, "data", step)
+        batch = self.world.sample(source, settings.batch_size, settings.frames, self.device)
+        return batch.without_state()
 
     def gradient_norms(self, output: ObjectiveOutput) -> dict[str, Float[Tensor, ""]]:
         """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""
