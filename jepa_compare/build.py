@@ -147,6 +147,16 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def check_task_kinds(config: Config, world: World) -> None:
+    """Raise a ConfigError if the evaluation asks for tasks that the world does not have."""
+    for kind in config.evaluation.planning.kinds:
+        if kind not in world.task_kinds:
+            raise ConfigError(
+                f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
+                f" {', '.join(world.task_kinds)}"
+            )
+
+
 def check(config: Config) -> int:
     """Build every part of a run once; returns the bytes that its checkpoints will take.
 
@@ -155,12 +165,7 @@ def check(config: Config) -> int:
     config.check()
     resolve_device(config.device)
     world = build_world(config)
-    for kind in config.evaluation.planning.kinds:
-        if kind not in world.task_kinds:
-            raise ConfigError(
-                f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
-                f" {', '.join(world.task_kinds)}"
-            )
+    check_task_kinds(config, world)
     parts = (build_model(config, world), build_aux_loss(config), build_helpers(config, world))
     weights = sum(p.numel() * p.element_size() for part in parts for p in part.parameters())
     return 3 * weights * 2  # AdamW keeps two moments; two checkpoints are kept

@@ -110,7 +110,7 @@ def fresh_sweep_name() -> str:
 
 
 @contextmanager
-def _hydra(config_dir: str | None) -> Iterator[None]:
+def hydra_composition(config_dir: str | None) -> Iterator[None]:
     """Hydra's compose API, pointed at `conf/` and at --config-dir; leaves no global state behind."""
     hydra.version.setbase(HYDRA_VERSION_BASE)
     GlobalHydra.instance().clear()
@@ -144,7 +144,7 @@ def understand(
     """
     register()
     overrides = list(overrides)
-    with _hydra(config_dir):
+    with hydra_composition(config_dir):
         try:
             parsed = OverridesParser.create().parse_overrides(overrides)
             # A composition for what is the same in all jobs; the swept values are left out.
@@ -161,7 +161,7 @@ def understand(
             jobs = expand(overrides, dict(base.hydra.sweeper.params or {}))
             return CommandLine(jobs=[_job(job, multirun=True) for job in jobs], overrides=overrides)
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_one_line(error, overrides)) from error
+            raise ConfigError(one_line(error, overrides)) from error
 
 
 def _job(overrides: Sequence[str], *, multirun: bool) -> Job:
@@ -175,7 +175,7 @@ def _job(overrides: Sequence[str], *, multirun: bool) -> Job:
     return Job(config=config, directory=directory, identity=identity_of(cfg))
 
 
-def _one_line(error: Exception, overrides: Sequence[str]) -> str:
+def one_line(error: Exception, overrides: Sequence[str]) -> str:
     """Hydra's many lines as one: what was asked for, what is wrong, what there is instead."""
     if isinstance(error, OverrideParseException):
         return f"{error.override}: is not of the form key=value ({str(error).splitlines()[0]})"

@@ -27,7 +27,7 @@ from jepa_compare.compose import (
 from jepa_compare.config import ConfigError
 from jepa_compare.interrupts import Interrupted
 from jepa_compare.lock import DirectoryLock, Locked
-from jepa_compare.run_dir import COMPARISON, CONFIG, LOG, content_hash, read_json
+from jepa_compare.run_dir import COMPARISON, CONFIG, FLOORS, LOG, content_hash, read_json
 from jepa_compare.run_writer import differing_keys, is_complete, read_status, write_queued
 
 log = logging.getLogger(__name__)
@@ -69,10 +69,14 @@ def task(cfg: DictConfig) -> None:
     directory = Path(HydraConfig.get().runtime.output_dir)
     config = typed(plain(cfg))
     if is_complete(directory, identity):
-        from jepa_compare.evaluate import evaluate_if_missing
+        from jepa_compare.assess import evaluation_path
 
         log.info("%s is complete: skipped", identity["run_name"])
-        evaluate_if_missing(directory, config)
+        if not evaluation_path(directory, config.evaluation).exists():
+            from jepa_compare.evaluate import evaluate_run
+
+            path = evaluate_run(directory, config.evaluation, config.device)
+            log.info("evaluated again, beside the first evaluation: %s", path)
         return
     from jepa_compare.train import run  # torch: only a process that trains pays for it
 
@@ -115,6 +119,7 @@ def sweep(jobs: Sequence[Job]) -> Iterator[None]:
     with DirectoryLock(directory) as lock:
         if lock.taken_over:
             print(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
+        (directory / FLOORS).mkdir(exist_ok=True)
         for job in jobs:
             _name_the_difference(job, jobs)
             write_queued(job.directory, job.identity, job.config.training.steps)

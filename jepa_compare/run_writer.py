@@ -1,5 +1,6 @@
 """The training half's side of a run directory: one owner, status at every moment, metrics."""
 
+import json
 import os
 import socket
 import threading
@@ -181,6 +182,11 @@ class RunWriter:
         """Append one row; it is in the kernel's hands when this returns."""
         with (self.directory / run_dir.METRICS).open("ab") as file:
             file.write((run_dir.to_json(dict(row)) + "\n").encode())
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The rows so far."""
+        lines = (self.directory / run_dir.METRICS).read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
     def sync_metrics(self) -> int:
         """Force the rows to disk; returns their length in bytes, for a checkpoint to remember."""

@@ -11,6 +11,7 @@ if __name__ == "__main__":  # before torch is imported: --help takes half a seco
 
 import logging
 import math
+import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +21,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jepa_compare import build, checkpoint, run_dir
+from jepa_compare import build, checkpoint
+from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
 from jepa_compare.compiling import choose, compiled
 from jepa_compare.config import Config
-from jepa_compare.evaluation.evaluate import Evaluator
+from jepa_compare.evaluation.evaluate import Evaluator, status_of
+from jepa_compare.evaluation.figures import draw_figures
 from jepa_compare.export import export
 from jepa_compare.interrupts import Interrupts
 from jepa_compare.latents import Batch
@@ -35,6 +38,7 @@ from jepa_compare.run_writer import RunWriter
 from jepa_compare.tracking import Tracker
 
 log = logging.getLogger(__name__)
+SHOWN = ("eval/success_detour", "eval/success_door", "eval/probe_rmse", "eval/spread")
 
 
 class Diverged(RuntimeError):
@@ -65,13 +69,27 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
     ):
         if writer.taken_over:
             log.warning("taking over from %s, which ended without a word", writer.taken_over)
-        training = Training(config, identity, writer, tracker, interrupts)
-        try:
-            training.run()
-        except Diverged as error:
-            training.write_summary("diverged", diverged={"step": error.step, "term": error.term})
-            raise
-        training.evaluate()
+        for retries_left in reversed(range(config.training.retries + 1)):
+            try:
+                attempt(Training(config, identity, writer, tracker, interrupts))
+                break
+            except Diverged:
+                raise  # the same seed diverges again
+            except Exception as error:
+                if not retries_left:
+                    raise
+                log.warning("%s: %s; continuing from the last checkpoint", type(error).__name__, error)
+                writer.fresh_start = False
+
+
+def attempt(training: "Training") -> None:
+    """Train and conclude, also when the training diverges."""
+    try:
+        training.run()
+    except Diverged as error:
+        training.conclude(error)
+        raise
+    training.conclude()
 
 
 class Training:
@@ -120,6 +138,7 @@ class Training:
         self.seconds = 0.0
         self.compile_mode = config.training.compile  # a measured choice is kept when resuming
         self.alarms: list[dict[str, Any]] = []
+        self.alarmed = False
         self.collapsed_at: int | None = None
         # (step, index of the term) of the first value that was not finite; -1: none so far.
         self.first_bad = torch.full((2,), -1, dtype=torch.int64, device=device)
@@ -140,7 +159,9 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.compile_mode = state["compile_mode"]
-        self.alarms, self.collapsed_at = state["alarms"], state["collapsed_at"]
+        self.alarms, self.alarmed = state["alarms"], state["alarmed"]
+        self.collapsed_at = state["collapsed_at"]
+        self.evaluator.recall(self.writer.read_metrics())
         log.info("continuing at step %d", self.step)
 
     def save(self) -> None:
@@ -156,6 +177,7 @@ class Training:
                 "optimizer": self.optimizer.state_dict(),
                 "metrics_bytes": self.writer.sync_metrics(),
                 "alarms": self.alarms,
+                "alarmed": self.alarmed,
                 "collapsed_at": self.collapsed_at,
                 "seconds": self.seconds,
                 "compile_mode": self.compile_mode,
@@ -291,33 +313,67 @@ class Training:
             raise Diverged(step, self.term_names[index])
 
     def log_row(self, row: dict[str, Any]) -> None:
-        """Record a row, say what in it looks like a collapse, stop if it is not finite."""
+        """Record a row, stop if it is not finite, say what in it looks like a collapse."""
         step = row["step"]
         self.writer.append_metrics(row)
         self.tracker.log(row, step)
         self.raise_if_diverged()
-        messages = self.objective.aux_loss.alarms(
-            {
-                key.removeprefix("aux/"): value
-                for key, value in row.items()
-                if key.startswith("aux/")
-            }
-        )
-        warning = self.evaluator.collapse_warning(row) if "eval/spread" in row else None
-        if warning is not None:
-            messages.append(warning)
+        terms = {key[4:]: value for key, value in row.items() if key.startswith("aux/")}
+        messages = self.objective.aux_loss.alarms(terms) if terms else []
+        if messages and not self.alarmed:  # once per episode, not once per row
+            self.alarms += [{"step": step, "message": message} for message in messages]
+            log.warning("step %d: %s", step, "; ".join(messages))
+        self.alarmed = bool(messages) if terms else self.alarmed
+        collapse = self.evaluator.collapse_warning(row) if "eval/spread" in row else None
+        if collapse is not None:
+            self.alarms.append({"step": step, "message": collapse})
+            log.warning("%s", collapse)
             self.collapsed_at = step if self.collapsed_at is None else self.collapsed_at
-        known = {alarm["message"] for alarm in self.alarms}
-        for message in messages:
-            if message not in known:
-                log.warning("step %d: %s", step, message)
-                self.alarms.append({"step": step, "message": message})
 
-    def evaluate(self) -> None:
+    def conclude(self, diverged: Diverged | None = None) -> None:
         """Evaluate what was trained, export it, and write the summary, which ends the run."""
-
-    def write_summary(self, status: run_dir.Verdict, **details: Any) -> None:
-        """The last file of a run."""
+        config, directory = self.config, self.writer.directory
+        model, settings = self.objective.model, self.config.evaluation
+        started = time.perf_counter()
+        with self.interrupts.at_once():  # nothing below changes what a resumed run needs
+            floors = floors_of(config, self.world, self.evaluator, floors_directory(directory))
+            summary: dict[str, Any] = {
+                "status": "diverged",
+                "diverged": None if diverged is None else vars(diverged),
+                "collapsed_at": self.collapsed_at,
+                "alarms": self.alarms,
+                "metrics": {},
+                "evaluation": None,
+                "untrained": floors.untrained,
+                "floors": floors.keys,
+            }
+            if diverged is None:
+                export(directory, model)
+                evaluation = self.evaluator.evaluate(model)
+                store_evaluation(directory, evaluation, floors, settings, self.step)
+                if settings.figures.enabled:
+                    draw_figures(directory, model, self.evaluator, evaluation)
+                final = {"step": self.step, **evaluation.metrics}
+                self.writer.append_metrics(final)
+                self.tracker.log(final, self.step)
+                summary["status"] = status_of(evaluation.metrics, floors.untrained)
+                summary["metrics"] = evaluation.metrics
+                summary["evaluation"] = evaluation_hash(settings)
+        seconds = {"train": self.seconds, "evaluation": time.perf_counter() - started}
+        frames = self.step * config.training.batch_size * config.training.frames
+        summary |= {
+            "steps": self.step,
+            "parameters": self.parameters,
+            "compile": self.compile_mode,
+            "seconds": {**seconds, "total": sum(seconds.values())},
+            "samples_per_second": frames / self.seconds if self.seconds else None,
+            "peak_memory_bytes": peak_memory(self.device),
+            **provenance(self.device),
+        }
+        self.writer.write_summary(summary)
+        self.tracker.summarise({"status": summary["status"], **summary["metrics"]})
+        shown = [f"{k[5:]} {v:.3g}" for k, v in summary["metrics"].items() if k in SHOWN and v]
+        log.info("%s: %s; %s", self.identity["run_name"], summary["status"], ", ".join(shown))
 
 
 def learning_rate(step: int, config: Config) -> float:
@@ -334,3 +390,11 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     """bfloat16 autocast where it is asked for, or where `auto` finds a GPU."""
     enabled = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU's allocator, or of the process without one."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes * 1024

@@ -1,0 +1,130 @@
+"""Evaluate finished runs again: another planner, more tasks, another seed. Nothing is trained.
+
+    python -m jepa_compare.evaluate RUN_DIR... evaluation=random_wall_cem evaluation.seed=1
+
+A folder stands for all finished runs below it. What is not overridden stays as the run had it. The
+result is a further file in the run's evaluations/; a result that is there already is kept.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from jepa_compare import run_dir
+from jepa_compare.assess import evaluation_path, floors_directory, floors_of, store_evaluation
+from jepa_compare.build import build_world, check_task_kinds, resolve_device
+from jepa_compare.compose import die, hydra_composition, one_line, register
+from jepa_compare.config import ConfigError
+from jepa_compare.evaluation.evaluate import Evaluator
+from jepa_compare.evaluation.settings import EvaluationSettings
+from jepa_compare.export import NoSuchRun, load_config, load_model
+
+
+def settings_with(settings: EvaluationSettings, overrides: Sequence[str]) -> EvaluationSettings:
+    """`settings` with `evaluation=...` and `evaluation.key=value` overrides applied.
+
+    Raises ConfigError in one line for an override of anything else and for values out of range.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        node = OmegaConf.structured(settings)
+        for override in parsed:
+            key = override.key_or_group
+            if key == "evaluation":
+                with hydra_composition(None):
+                    node = hydra.compose("config", overrides=[override.input_line or ""]).evaluation
+            elif not key.startswith("evaluation."):
+                raise ConfigError(
+                    f"{override.input_line}: only evaluation=... and evaluation.<key>=... can change"
+                )
+        for override in parsed:
+            if override.key_or_group.startswith("evaluation."):
+                name = override.key_or_group.removeprefix("evaluation.")
+                OmegaConf.update(node, name, override.value(), merge=True, force_add=False)
+        changed = OmegaConf.to_object(node)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error, overrides)) from error
+    assert isinstance(changed, EvaluationSettings)
+    try:
+        changed.check()
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return changed
+
+
+def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "auto") -> Path:
+    """Evaluate a finished run with `settings`; returns the file with the result.
+
+    Raises NoSuchRun if the directory holds no finished run, ConfigError if the settings do not
+    fit its world.
+    """
+    path = evaluation_path(directory, settings)
+    if path.exists():
+        return path
+    config = load_config(directory)
+    config.evaluation = settings
+    world = build_world(config)
+    check_task_kinds(config, world)
+    where = resolve_device(device)
+    model = load_model(directory, where)
+    step = run_dir.read_json(directory / run_dir.SUMMARY)["steps"]
+    evaluator = Evaluator(world, settings, where)
+    try:
+        evaluation = evaluator.evaluate(model)
+        floors = floors_of(config, world, evaluator, floors_directory(directory))
+    except ValueError as error:  # tasks that this world cannot draw
+        raise ConfigError(f"{directory}: {error}") from error
+    return store_evaluation(directory, evaluation, floors, settings, step)
+
+
+def finished_runs(paths: Sequence[Path]) -> list[Path]:
+    """The runs at or below `paths`. Raises NoSuchRun for a path with none that is finished."""
+    runs = []
+    for path in paths:
+        found = [path] if (path / run_dir.CONFIG).exists() else []
+        found += sorted(p.parent for p in path.glob(f"**/*/{run_dir.CONFIG}"))
+        finished = [run for run in found if (run / run_dir.EXPORT).exists()]
+        if not finished:
+            raise NoSuchRun(f"{path} holds no finished run (no {run_dir.EXPORT} in it)")
+        runs += finished
+    return runs
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of `python -m jepa_compare.evaluate` and `jepa-compare evaluate`."""
+    parser = argparse.ArgumentParser(
+        prog="jepa_compare.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("arguments", nargs="+", metavar="RUN_DIR | evaluation=... | evaluation.k=v")
+    parser.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:<index>")
+    args = parser.parse_args(arguments)
+    overrides = [item for item in args.arguments if "=" in item and not Path(item).exists()]
+    paths = [Path(item) for item in args.arguments if item not in overrides]
+    register()
+    try:
+        if not paths:
+            raise NoSuchRun("name at least one run directory")
+        runs = finished_runs(paths)
+        wanted = [settings_with(load_config(run).evaluation, overrides) for run in runs]
+        for number, (run, settings) in enumerate(zip(runs, wanted, strict=True), start=1):
+            path = evaluate_run(run, settings, args.device)
+            metrics = run_dir.read_json(path)["metrics"]
+            shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
+            print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)
+    except (NoSuchRun, ConfigError) as error:
+        die(str(error))
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
