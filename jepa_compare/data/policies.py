@@ -1,6 +1,6 @@
 """Policies that need no model, and the loop that plays one: the floors of the planning tasks.
 
-Shape legend: n episodes, s state dimensions, a action dimensions, p position dimensions.
+Shape legend: n episodes, t = steps + 1 positions, s state, a action and p position dimensions.
 """
 
 import math
@@ -59,7 +59,7 @@ def play(
     goal: Float[Tensor, "n s"],
     steps: int,
     generator: torch.Generator | None,
-) -> Float[Tensor, "n steps+1 p"]:
+) -> Float[Tensor, "n t p"]:
     """Positions before the first and after each step of `policy` in the world.
 
     `generator` is the source of the environment's noise; None plays without noise.

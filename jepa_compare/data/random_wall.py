@@ -17,7 +17,6 @@ from torch import Tensor
 from jepa_compare import rng
 from jepa_compare.data.barriers import Barriers, Room, bounce_off, first_contact
 from jepa_compare.data.base import Split, TaskKind, World
-from jepa_compare.data.policies import straight_line
 from jepa_compare.data.random_wall_frames import frames_of, without_statistics
 from jepa_compare.data.rooms import (
     cut,
@@ -235,7 +234,7 @@ class RandomWall(World):
             door_half_height=self.room.door_half_height,
             clearance=1.0,
         )
-        return straight_line(state, waypoint, self.max_action_norm)
+        return cut(waypoint - state[:, :2], self.max_action_norm)
 
     def success(self, distance: Float[Tensor, "n steps"], criterion: str) -> Bool[Tensor, " n"]:
         """`final`: below `success_distance` at the end (eb_jepa); `pldm`: ever below √2 px."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jepa_compare.data import distractor
 from jepa_compare.data.base import Split, TaskKind, World
-from jepa_compare.data.policies import disc, straight_line
+from jepa_compare.data.policies import disc
 from jepa_compare.data.rooms import (
     cut,
     door_waypoint,
@@ -210,7 +210,7 @@ class TwoRooms(World):
             door_half_height=self.door_half_height,
             clearance=0.5,
         )
-        return straight_line(state, waypoint, self.max_action_norm)
+        return cut(waypoint - state[:, :2], self.max_action_norm)
 
     def success(self, distance: Float[Tensor, "n steps"], criterion: str) -> Bool[Tensor, " n"]:
         """`ever`: within `success_radius` of the goal at any time."""
