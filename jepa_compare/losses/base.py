@@ -46,6 +46,13 @@ class AuxLoss(nn.Module, ABC):
     def on_step_end(self, progress: float) -> None:
         """Called after the optimiser's step; losses with an EMA head update it here."""
 
+    def inert_terms(self, target: str) -> str | None:
+        """Why part of this loss regularises nothing with the target encoder `target`, or None.
+
+        Such a run is refused unless `aux_loss.allow_inert_target` says that it is meant.
+        """
+        return None
+
     def alarms(self, terms: dict[str, float]) -> list[str]:
         """Sentences for what in `terms` (a logged row, host floats) looks like a collapse."""
         return []
