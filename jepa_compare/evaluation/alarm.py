@@ -37,8 +37,8 @@ def collapse_alarms(spreads: Iterable[tuple[int, float]]) -> list[Alarm]:
         low = [*low, step] if spread < COLLAPSED_SPREAD else []
         if armed and len(low) == _CONFIRMATIONS:
             message = (
-                f"step {step}: the latents are collapsing, their spread s = {spread:.2g} is below"
-                f" {COLLAPSED_SPREAD} since step {low[0]}"
+                f"the latents are collapsing: since step {low[0]} their spread has been below"
+                f" {COLLAPSED_SPREAD}, at step {step} it is {spread:.2g}"
             )
             alarms.append(Alarm(step=step, since=low[0], message=message))
             armed = False

@@ -1,6 +1,7 @@
 """The trajectories that a model is evaluated on: streams of their own, the same for every run.
 
-Shape legend: b trajectories, t frames, d latent dimensions, p position dimensions.
+Shape legend: b trajectories, t frames, c h w an observation, d latent dimensions,
+p position dimensions.
 """
 
 from dataclasses import dataclass
@@ -39,9 +40,9 @@ def sample_held_out(world: World, settings: EvaluationSettings, device: torch.de
     return HeldOut(fit=draw("fit"), sets=sets)
 
 
-def encode_batch(model: WorldModel, batch: Batch) -> Float[Tensor, "b t d"]:
+def encode_batch(model: WorldModel, obs: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t d"]:
     """Latents of every frame."""
-    return encode_frames(model, batch.obs.flatten(0, 1)).unflatten(0, batch.obs.shape[:2])
+    return encode_frames(model, obs.flatten(0, 1)).unflatten(0, obs.shape[:2])
 
 
 def positions(world: World, batch: Batch) -> Float[Tensor, "b t p"]:

@@ -1,8 +1,10 @@
 """The ridge probe: how linearly a latent holds the position.
 
-Fixed for ever, because the verdict on collapsed runs depends on it: float64, centred, features
-divided by one global standard deviation, (XᵀX/n + 1e-4 I) W = XᵀY/n. (R² of a collapsed encoder
-is .01, .56 or .85 with 1e-2, 1e-4 or 1e-6.)
+Fixed for ever, because the verdict on collapsed runs depends on it: float64; features centred and
+divided by one global standard deviation, that of all values of all features before centring;
+(XᵀX/n + 1e-4 I) W = XᵀY/n. So the ridge is relative to the latents' own magnitude, and what
+varies far below it counts as lost. (R² of a collapsed encoder, measured: .03, .70 or .89 with
+1e-2, 1e-4 or 1e-6; of a healthy one .998, .999, .999.)
 
 Shape legend: n samples, d latent dimensions, p position dimensions.
 """
@@ -31,10 +33,9 @@ class Probe:
 def fit_probe(latents: Float[Tensor, "n d"], positions: Float[Tensor, "n p"]) -> Probe:
     """Ridge regression of positions on latents. Constant latents give the mean position."""
     x, y = latents.double(), positions.double()
+    scale = x.std(correction=0).clamp(min=torch.finfo(torch.float64).tiny)
     x_mean, y_mean = x.mean(dim=0), y.mean(dim=0)
-    x, y = x - x_mean, y - y_mean
-    scale = x.square().mean().sqrt().clamp(min=torch.finfo(torch.float64).tiny)
-    x = x / scale
+    x, y = (x - x_mean) / scale, y - y_mean
     n, d = x.shape
     gram = x.T @ x / n + RIDGE * torch.eye(d, dtype=x.dtype, device=x.device)
     weight = torch.linalg.solve(gram, x.T @ y / n) / scale

@@ -4,7 +4,7 @@ The values are in `conf/evaluation/`. `check` raises a one-line ValueError that 
 value and what is allowed.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -135,9 +135,9 @@ class EvaluationSettings:
     seed: int
     """Of the evaluation's own random streams, which training never draws from."""
     interval: int
-    """Training steps between probes and rollouts; 0: at the end only."""
+    """Training steps between probes and rollouts."""
     collapse_interval: int
-    """Training steps between looks at the spread and spectrum of the latents; 0: at the end."""
+    """Training steps between looks at the spread and spectrum of the latents."""
     frames: int
     """Frames per trajectory."""
     trajectories: int
@@ -152,13 +152,22 @@ class EvaluationSettings:
     planning: PlanningSettings
     figures: FigureSettings
 
+    def identity(self) -> dict[str, Any]:
+        """What decides the results, as plain data: two settings that agree in it give the same
+        metrics. When and how much is drawn or held in memory is left out."""
+        kept = asdict(self)
+        for name in ("interval", "collapse_interval", "figures"):
+            del kept[name]
+        del kept["planning"]["chunk"]
+        return kept
+
     def check(self) -> None:
         """Raise a ValueError for the first value out of range."""
-        for name in ("seed", "interval", "collapse_interval"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        _require(self.seed >= 0, "seed", self.seed, "at least 0")
+        for name in ("interval", "collapse_interval", "held_out_sets"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         _require(self.frames >= 2, "frames", self.frames, "at least 2")
         _require(self.trajectories >= 2, "trajectories", self.trajectories, "at least 2")
-        _require(self.held_out_sets >= 1, "held_out_sets", self.held_out_sets, "at least 1")
         _require(
             2 <= self.collapse_trajectories <= self.trajectories,
             "collapse_trajectories",

@@ -18,8 +18,8 @@ def samples(n: int, d: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 def test_the_probe_is_the_ridge_solution_as_an_augmented_least_squares_problem() -> None:
     """min ‖X w − y‖²/n + 1e-4 ‖w‖² is ordinary least squares on rows √(n·1e-4)·I added to X."""
     z, y = samples(300, 7)
-    x = z.double().numpy() - z.double().numpy().mean(axis=0)
-    x /= np.sqrt((x**2).mean())
+    raw = z.double().numpy()
+    x = (raw - raw.mean(axis=0)) / raw.std()
     centred = y.double().numpy() - y.double().numpy().mean(axis=0)
     rows = np.vstack([x, np.sqrt(300 * 1e-4) * np.eye(7)])
     w, *_ = np.linalg.lstsq(rows, np.vstack([centred, np.zeros((7, 2))]), rcond=None)
@@ -29,10 +29,22 @@ def test_the_probe_is_the_ridge_solution_as_an_augmented_least_squares_problem()
 
 def test_an_affine_code_is_decoded_and_its_scale_does_not_matter() -> None:
     y = torch.rand(500, 2, generator=generator(0, "evaluation/y")).double() * 27 + 2
-    code = y @ torch.randn(2, 16, generator=generator(0, "evaluation/code")).double() + 1
+    code = y @ torch.randn(2, 16, generator=generator(0, "evaluation/code")).double()
     errors = [rmse(fit_probe(scale * code, y)(scale * code), y) for scale in (1e-3, 1, 1e3)]
     assert max(errors) < 0.02
     assert errors[0] == pytest.approx(float(errors[2]), rel=1e-3)
+
+
+def test_what_varies_far_below_the_latents_own_magnitude_counts_as_lost() -> None:
+    """One coordinate per feature, opposite offsets: the features' own spread over their magnitude
+    is what the ridge is compared with."""
+    y = torch.randn(2000, 2, generator=generator(0, "evaluation/y")).double()
+    offset = torch.tensor([1.0, -1.0]).double()
+    scores = [r2(fit_probe(offset + s * y, y)(offset + s * y), y) for s in (0.1, 0.01, 0.001)]
+    # W shrinks by v / (v + 1e-4), v = s²: R² = 1 - (1e-4 / (v + 1e-4))².
+    assert scores[0] > 0.999
+    assert scores[1] == pytest.approx(0.75, abs=0.02)
+    assert scores[2] == pytest.approx(0.02, abs=0.005)
 
 
 def test_constant_latents_give_the_mean_and_no_score() -> None:
