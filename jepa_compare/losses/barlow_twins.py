@@ -37,9 +37,7 @@ def cross_correlation_terms(
 @torch.no_grad()
 def cross_correlation(
     a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], off_diagonal_weight: float
-) -> tuple[
-    Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, "n d"]
-]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, "n d"]]:
     """Both terms, and the gradient of their weighted sum at a and at b.
 
     Σ c_ij² = Σ (aaᵀ ∘ bbᵀ)/n² lets it cost the smaller of n²d and nd². The n×n form has to

@@ -38,9 +38,7 @@ def covariance_term(z: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
 @torch.no_grad()
 def variance_and_covariance(
     z: Float[Tensor, "n d"], gamma: float, eps: float
-) -> tuple[
-    Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, "n d"]
-]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, "n d"]]:
     """Both terms and the gradient of each, from one pass over the data.
 
     ‖ZᵀZ‖² = ‖ZZᵀ‖² lets the covariance term cost the smaller of n²d and nd². In the d×d form the
