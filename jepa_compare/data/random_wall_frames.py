@@ -6,6 +6,8 @@ Facts read from github.com/facebookresearch/eb_jepa at 966e61e,
 Shape legend: b trajectories, t frames, c = 2 channels (dot, walls), h w pixels, indexed [y, x].
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -29,18 +31,25 @@ def frames_of(
     """Frames of trajectories, each with one wall. Written in place: they are a batch's bulk.
 
     The blob is rounded down to bytes, divided by the brightest byte of its frame (the least is 0)
-    and brought to the published mean and std; so are the walls.
+    and brought to the published mean and std; so are the walls. Beyond a few pixels a blob's
+    bytes are 0, so only a patch around the dot is computed.
     """
     frames = position.new_empty(*position.shape[:2], 2, size, size)
-    along_x, along_y = profiles(position, size, blob_std)
-    along_x = 255 * along_x
-    brightest = (along_x.amax(-1) * along_y.amax(-1)).floor()  # [b t]
-    scale = 1 / ((brightest + _EPS) * (_STD[0] + _EPS))
-    dot = frames[:, :, 0]
-    torch.mul(along_y[..., :, None], along_x[..., None, :], out=dot)
-    dot.floor_().mul_(scale[..., None, None]).sub_(_MEAN[0] / (_STD[0] + _EPS))
+    frames[:, :, 0] = -_MEAN[0] / (_STD[0] + _EPS)
     walls = (wall_image(layout, room, size) - _MEAN[1]) / (_STD[1] + _EPS)
     frames[:, :, 1] = walls[:, None]
+
+    reach = math.ceil(blob_std * math.sqrt(2 * math.log(255)))
+    width = min(2 * reach, size)
+    corner = (position.floor() - (reach - 1)).clamp(0, size - width)  # of the patch: x, y
+    along_x, along_y = profiles(position - corner, width, blob_std)
+    patch = (255 * along_y[..., :, None] * along_x[..., None, :]).floor()  # [b t width width]
+    patch = patch / (patch.amax((-2, -1), keepdim=True) + _EPS)
+    x, y = (corner.long()[..., None] + torch.arange(width, device=position.device)).unbind(-2)
+    pixel = y[..., :, None] * size + x[..., None, :]
+    frames.flatten(2).scatter_(
+        2, pixel.flatten(2), ((patch - _MEAN[0]) / (_STD[0] + _EPS)).flatten(2)
+    )
     return frames
 
 
