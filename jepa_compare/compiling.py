@@ -56,7 +56,9 @@ def choose(objective: nn.Module, batch: Batch, steps: int) -> str:
     return chosen
 
 
-def _seconds_per_step(forward: Callable[[Batch], object], batch: Batch, rounds: int = _ROUNDS) -> float:
+def _seconds_per_step(
+    forward: Callable[[Batch], object], batch: Batch, rounds: int = _ROUNDS
+) -> float:
     """Median time of a forward and backward, after one that is not counted."""
     times = []
     for _ in range(rounds + 1):

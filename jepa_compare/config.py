@@ -86,7 +86,7 @@ class TrainingConfig:
 
     def check(self) -> None:
         """Raise a ConfigError for the first value out of range."""
-        for name in ("steps", "batch_size", "rollout_steps", "num_threads", "log_interval"):
+        for name in ("steps", "rollout_steps", "num_threads", "log_interval"):
             require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
         for name in ("gradient_interval", "checkpoint_interval"):
             require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")

@@ -78,7 +78,9 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
             except Exception as error:
                 if not retries_left:
                     raise
-                log.warning("%s: %s; continuing from the last checkpoint", type(error).__name__, error)
+                log.warning(
+                    "%s: %s; continuing from the last checkpoint", type(error).__name__, error
+                )
                 writer.fresh_start = False
 
 

@@ -37,7 +37,7 @@ class ConvEncoder(Encoder):
         if h % 8 or w % 8:
             raise ValueError(
                 f"model.encoder: ConvEncoder needs frames whose sides are multiples of 8, got"
-                f" {h}x{w}; use data of another size or model=impala"
+                f" {h}x{w}; use data of another size or model=impala_gru"
             )
         if len(channels) != 2 or any(width <= 0 or width % groups for width in channels):
             raise ValueError(
