@@ -209,7 +209,7 @@ class RandomWall(World):
         All positions are uniform, two blob widths off every wall. `door`: one in each room, the
         published law. `same`: one room, at least `min_same_distance` apart. `detour`: the `door`
         tasks that the straight line fails in one play with noise; with other noise it passes a
-        few of them (2 to 3 %).
+        few of them (3 to 4 %).
         """
         return tasks_of(
             self,
