@@ -1,7 +1,7 @@
 """From a checked config to the parts of a run. The only place that follows a `_target_`."""
 
+import importlib
 import inspect
-import pkgutil
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,8 @@ def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...
     """
     target = node["_target_"]
     try:
-        constructor = pkgutil.resolve_name(target)
+        module, _, attribute = target.rpartition(".")
+        constructor = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the user's module raises while it is imported
         raise ConfigError(
             f"{key}._target_={target}: cannot be imported ({type(error).__name__}: {error})"

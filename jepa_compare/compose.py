@@ -19,6 +19,7 @@ import hydra
 import hydra.version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -111,12 +112,16 @@ def fresh_sweep_name() -> str:
 
 @contextmanager
 def hydra_composition(config_dir: str | None) -> Iterator[None]:
-    """Hydra's compose API, pointed at `conf/` and at --config-dir; leaves no global state behind."""
+    """Hydra's compose API, pointed at `conf/` and --config-dir; leaves no global state."""
     hydra.version.setbase(HYDRA_VERSION_BASE)
     GlobalHydra.instance().clear()
     search_path = create_config_search_path(str(CONF_DIR))
     if config_dir is not None:
-        search_path.append("command-line", f"file://{os.path.abspath(config_dir)}", anchor="main")
+        search_path.append(
+            "command-line",
+            f"file://{os.path.abspath(config_dir)}",
+            anchor=SearchPathQuery("main", None),
+        )
     try:
         Hydra.create_main_hydra2(task_name="train", config_search_path=search_path)
         yield

@@ -88,7 +88,7 @@ def check(jobs: Sequence[Job]) -> None:
     from jepa_compare import build
 
     seen: set[str] = set()
-    bytes_needed = 0
+    bytes_per_run = bytes_needed = 0
     for job in jobs:
         parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
         key = content_hash(parts)

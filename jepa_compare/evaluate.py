@@ -42,7 +42,7 @@ def settings_with(settings: EvaluationSettings, overrides: Sequence[str]) -> Eva
                     node = hydra.compose("config", overrides=[override.input_line or ""]).evaluation
             elif not key.startswith("evaluation."):
                 raise ConfigError(
-                    f"{override.input_line}: only evaluation=... and evaluation.<key>=... can change"
+                    f"{override.input_line}: only evaluation=... and evaluation.<key>=... change"
                 )
         for override in parsed:
             if override.key_or_group.startswith("evaluation."):

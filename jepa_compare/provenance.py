@@ -30,7 +30,7 @@ _ENVIRONMENT = (
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Versions, hardware, git state, flags, environment variables and the command, as plain data."""
+    """Versions, hardware, git state, flags, environment and command, as plain data."""
     return {
         "versions": _versions(),
         "hardware": {

@@ -89,7 +89,10 @@ class Tracker:
             )
             try:
                 return wandb.init(
-                    mode=attempt, settings=settings, reinit="finish_previous", **self._arguments
+                    mode=attempt,  # pyright: ignore[reportArgumentType]
+                    settings=settings,
+                    reinit="finish_previous",
+                    **self._arguments,
                 )
             except Exception as error:
                 log.warning("Weights & Biases %s failed (%s)", attempt, str(error).split("\n")[0])

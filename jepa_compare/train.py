@@ -26,7 +26,6 @@ from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, st
 from jepa_compare.compiling import choose, compiled
 from jepa_compare.config import Config
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
-from jepa_compare.evaluation.figures import draw_figures
 from jepa_compare.export import export
 from jepa_compare.interrupts import Interrupts
 from jepa_compare.latents import Batch
@@ -127,7 +126,7 @@ class Training:
             model=model, aux_loss=aux_loss, weight=config.aux_loss["weight"], helpers=helpers
         ).to(device)
         if device.type == "cuda":
-            model.encoder.to(memory_format=torch.channels_last)
+            model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         trained = [p for p in self.objective.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained,
@@ -354,6 +353,8 @@ class Training:
                 evaluation = self.evaluator.evaluate(model)
                 store_evaluation(directory, evaluation, floors, settings, self.step)
                 if settings.figures.enabled:
+                    from jepa_compare.evaluation.figures import draw_figures  # matplotlib
+
                     draw_figures(directory, model, self.evaluator, evaluation)
                 final = {"step": self.step, **evaluation.metrics}
                 self.writer.append_metrics(final)

@@ -30,6 +30,7 @@ def hash_of(*overrides: str) -> str:
 def test_every_option_composes_and_can_be_built(group: str, option: str) -> None:
     # Some options fit only their own companions; the presets name them.
     needs = {
+        ("data", "two_rooms_random_wall_held_out"): ["model=impala_gru", "evaluation=random_wall"],
         ("data", "two_rooms_random_wall"): ["model=impala_gru", "evaluation=random_wall"],
         ("model", "impala_gru"): ["data=two_rooms_random_wall", "evaluation=random_wall"],
         ("evaluation", "random_wall"): ["data=two_rooms_random_wall", "model=impala_gru"],

@@ -163,8 +163,9 @@ class DINO(AuxLoss):
 
     @torch.no_grad()
     def on_step_end(self, progress: float) -> None:
-        averaged = list(self.teacher.parameters())
-        self._average(averaged, list(self.student.parameters()), torch.tensor(0))
+        averaged: list[Tensor] = list(self.teacher.parameters())
+        online: list[Tensor] = list(self.student.parameters())
+        self._average(averaged, online, torch.tensor(0))
 
     def alarms(self, terms: dict[str, float]) -> list[str]:
         """KL → 0 with the teacher's entropy at either end of its range."""

@@ -78,7 +78,8 @@ class JEPA(nn.Module):
         """After the optimiser's step: let the EMA target encoder follow."""
         if self.target_encoder is None:
             return
-        averaged = list(self.target_encoder.parameters())
-        self._average(averaged, list(self.encoder.parameters()), torch.tensor(0))
+        averaged: list[Tensor] = list(self.target_encoder.parameters())
+        online: list[Tensor] = list(self.encoder.parameters())
+        self._average(averaged, online, torch.tensor(0))
         for kept, new in zip(self.target_encoder.buffers(), self.encoder.buffers(), strict=True):
             kept.copy_(new)

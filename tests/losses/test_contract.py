@@ -19,7 +19,7 @@ from jepa_compare.losses.base import AuxLoss
 
 GOLDEN_DIR = Path(__file__).parent.parent / "golden"
 sys.path.insert(0, str(GOLDEN_DIR))
-import definitions  # noqa: E402
+import definitions  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 GOLDEN = json.loads((GOLDEN_DIR / "golden.json").read_text())
 

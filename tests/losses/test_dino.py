@@ -1,6 +1,7 @@
 """DINO's state and its two alarms."""
 
 import math
+from typing import Any
 
 import torch
 
@@ -10,7 +11,7 @@ from jepa_compare.losses.dino import DINO
 
 def build(**changed: float) -> DINO:
     torch.manual_seed(0)
-    arguments: dict = dict(
+    arguments: dict[str, Any] = dict(
         dim=6,
         student_temperature=0.1,
         teacher_temperature=0.04,

@@ -149,7 +149,7 @@ def test_memory_of_sigreg_does_not_grow_with_the_knots() -> None:
         held = highest = 0
         for event in profile.profiler.kineto_results.events():  # pyright: ignore
             if event.name() == "[memory]":
-                held += event.nbytes()
+                held += event.nbytes()  # pyright: ignore[reportAttributeAccessIssue]
                 highest = max(highest, held)
         return highest / (x.numel() * 4)
 

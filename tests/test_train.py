@@ -1,0 +1,371 @@
+"""A run: its directory, its numbers, what stays equal, what happens when it goes wrong."""
+
+import importlib
+import logging
+import os
+import pkgutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import jepa_compare.train as train_module
+from jepa_compare import build, checkpoint, run_dir
+from jepa_compare.compose import CONF_DIR
+from jepa_compare.export import NoSuchRun, load_run
+from jepa_compare.interrupts import Interrupted
+from jepa_compare.rng import generator
+from jepa_compare.run_writer import read_status
+from jepa_compare.train import Diverged, learning_rate, run
+from tests.runs import job, rows, train
+
+LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
+
+
+def weights(directory: Path) -> bytes:
+    return (directory / run_dir.EXPORT).read_bytes()
+
+
+def test_the_run_directory_holds_what_the_contract_says(tmp_path: Path) -> None:
+    summary = train(tmp_path / "run")
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names >= {
+        run_dir.CONFIG,
+        run_dir.STATUS,
+        run_dir.METRICS,
+        run_dir.CHECKPOINT,
+        run_dir.CHECKPOINT_PREVIOUS,
+        run_dir.EXPORT,
+        run_dir.EVALUATIONS,
+        run_dir.FLOORS,
+        run_dir.SUMMARY,
+    }
+    assert read_status(tmp_path / "run")["state"] == "completed"
+    assert summary["status"] in ("healthy", "dimensional_collapse", "complete_collapse")
+    assert summary["parameters"]["encoder"] == 150_432
+    assert set(summary["floors"]) == {
+        "random",
+        "straight_line",
+        "door_script",
+        "oracle",
+        "untrained",
+    }
+    steps = [row["step"] for row in rows(tmp_path / "run")]
+    assert steps == sorted(set(steps)) and steps[0] == 0 and steps[-1] == 20
+    first = rows(tmp_path / "run")[0]
+    for key in ("train/loss", "train/gradient_prediction", "train/gradient_aux", "eval/spread"):
+        assert key in first
+
+
+def test_the_same_command_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        train(tmp_path / name, "aux_loss=sigreg")
+    one, two = ((tmp_path / n / run_dir.METRICS).read_bytes() for n in ("one", "two"))
+    assert one == two
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+
+
+def start_of(loss: str, *overrides: str) -> tuple[bytes, ...]:
+    """Initial weights, first batches and evaluation data of a run, as bytes."""
+    config = job(f"aux_loss={loss}", *overrides).config
+    world = build.build_world(config)
+    aux_loss = build.build_aux_loss(config)
+    model = build.build_model(config, world)
+    aux_loss.prepare(0, 0.0, generator(config.seed, "aux_loss", 0))
+    parts = [
+        p.detach().numpy().tobytes()
+        for p in (*model.encoder.parameters(), *model.predictor.parameters())
+    ]
+    for step in (0, 7):
+        batch = world.sample(generator(config.seed, "data", step), 4, 8, torch.device("cpu"))
+        parts += [batch.obs.numpy().tobytes(), batch.actions.numpy().tobytes()]  # pyright: ignore
+    from jepa_compare.evaluation.held_out import sample_held_out
+
+    held_out = sample_held_out(world, config.evaluation, torch.device("cpu"))
+    parts += [batch.obs.numpy().tobytes() for batch in (held_out.fit, *held_out.sets)]
+    tasks = world.sample_tasks(generator(0, "evaluation/detour"), "detour", 5, torch.device("cpu"))
+    return (*parts, *(t.numpy().tobytes() for t in tasks))
+
+
+def test_the_loss_changes_neither_weights_nor_batches_nor_evaluation() -> None:
+    reference = start_of("none")
+    for loss in LOSSES:
+        assert start_of(loss) == reference, loss
+    assert start_of("none", "seed=1")[0] != reference[0]
+
+
+def test_the_first_prediction_loss_is_the_same_for_every_loss(tmp_path: Path) -> None:
+    first = set()
+    for loss in ("none", "vicreg", "dino"):
+        train(tmp_path / loss, f"aux_loss={loss}", "training.steps=2")
+        first.add(rows(tmp_path / loss)[0]["train/prediction"])
+    assert len(first) == 1
+
+
+def test_the_true_state_never_reaches_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    real = train_module.Objective.forward
+
+    def spy(self: Any, batch: Any) -> Any:
+        seen.append(batch.state)
+        return real(self, batch)
+
+    monkeypatch.setattr(train_module.Objective, "forward", spy)
+    train(tmp_path / "run", "training.steps=3")
+    assert seen == [None] * 3
+
+
+def test_learning_rate_warms_up_and_ends_at_its_fraction() -> None:
+    config = job("training.steps=100", "training.warmup_steps=10").config
+    rates = [learning_rate(step, config) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4)
+    assert max(rates) == rates[10] == pytest.approx(1e-3)
+    assert rates[99] == pytest.approx(0.05e-3, rel=0.02)
+
+
+def test_an_exported_run_is_loaded_by_whoever_wants_to_use_it(tmp_path: Path) -> None:
+    train(tmp_path / "run")
+    encoder, predictor = load_run(tmp_path / "run")
+    z = encoder(torch.rand(3, 1, 32, 32))
+    assert predictor.rollout(z, torch.zeros(3, 2, 2), 2).shape == (3, 2, 128)
+    state = checkpoint.load(tmp_path / "run", job().identity["hash"], torch.device("cpu"))
+    assert state is not None
+    trained = state["objective"]["model.encoder.body.0.weight"]
+    assert torch.equal(encoder.body[0].weight, trained)  # pyright: ignore
+    (tmp_path / "run" / run_dir.EXPORT).unlink()
+    with pytest.raises(NoSuchRun, match="did not finish"):
+        load_run(tmp_path / "run")
+
+
+class Boom(Exception):
+    pass
+
+
+def interrupt_at(step: int, how: Callable[[], None]) -> Callable[..., Any]:
+    """A stand-in for `optimisation_step` in which something happens at `step`, once."""
+    real = train_module.Training.optimisation_step
+    fired = []
+
+    def stand_in(self: Any, *arguments: Any) -> Any:
+        if self.step == step and not fired:
+            fired.append(True)
+            how()
+        return real(self, *arguments)
+
+    return stand_in
+
+
+def raise_boom() -> None:
+    raise Boom("no luck")
+
+
+def ask_to_leave() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One finished run of every loss."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    for loss in LOSSES:
+        train(
+            root / loss,
+            f"aux_loss={loss}",
+            "aux_loss.target=ema",
+            "aux_loss.allow_inert_target=true",
+        )
+    return {loss: root / loss for loss in LOSSES}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("step", [3, 10, 17])
+def test_an_interrupted_run_continues_to_the_same_bytes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: dict[str, Path],
+    loss: str,
+    step: int,
+) -> None:
+    overrides = (f"aux_loss={loss}", "aux_loss.target=ema", "aux_loss.allow_inert_target=true")
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module.Training, "optimisation_step", interrupt_at(step, ask_to_leave))
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", *overrides)
+    status = read_status(tmp_path / "run")
+    assert status["state"] == "interrupted" and status["step"] == step + 1
+    train(tmp_path / "run", *overrides)
+    assert rows(tmp_path / "run") == rows(undisturbed[loss])
+    assert weights(tmp_path / "run") == weights(undisturbed[loss])
+
+
+def test_a_failed_run_is_retried_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path / "plain")
+    monkeypatch.setattr(train_module.Training, "optimisation_step", interrupt_at(13, raise_boom))
+    caplog.set_level(logging.INFO)
+    train(tmp_path / "retried", "training.retries=1")
+    assert "continuing at step 10" in caplog.text
+    assert rows(tmp_path / "retried") == rows(tmp_path / "plain")
+
+
+def test_a_failed_run_without_retries_says_why_and_starts_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module.Training, "optimisation_step", interrupt_at(13, raise_boom))
+        with pytest.raises(Boom):
+            train(tmp_path / "run")
+    status = read_status(tmp_path / "run")
+    assert status["state"] == "failed"
+    assert status["exception"]["message"] == "no luck"
+    assert "raise_boom" in status["exception"]["traceback"]
+    train(tmp_path / "run")
+    assert read_status(tmp_path / "run")["state"] == "completed"
+
+
+def test_a_full_disk_while_checkpointing_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = checkpoint.save, []
+
+    def full(directory: Path, state: Any) -> None:
+        calls.append(state["step"])
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        real(directory, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(tmp_path / "run")
+    status = read_status(tmp_path / "run")
+    assert status["state"] == "failed" and status["exception"]["resumable"]
+    train(tmp_path / "run")
+    train(tmp_path / "plain")
+    assert rows(tmp_path / "run") == rows(tmp_path / "plain")
+
+
+def test_a_diverged_run_says_where_and_keeps_a_finite_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = train_module.Training.batch
+
+    def poisoned(self: Any, step: int) -> Any:
+        batch = real(self, step)
+        if step == 12:
+            batch.obs[0, 0] = float("nan")
+        return batch
+
+    monkeypatch.setattr(train_module.Training, "batch", poisoned)
+    with pytest.raises(Diverged, match="not finite at step 12"):
+        train(tmp_path / "run")
+    summary = run_dir.read_json(tmp_path / "run" / run_dir.SUMMARY)
+    assert summary["status"] == "diverged"
+    assert summary["diverged"] == {"step": 12, "term": "train/prediction"}
+    assert summary["untrained"]["eval/probe_rmse"] > 0
+    assert read_status(tmp_path / "run")["state"] == "failed"
+    state = checkpoint.load(tmp_path / "run", job().identity["hash"], torch.device("cpu"))
+    assert state is not None and state["step"] == 10
+    assert all(v.isfinite().all() for v in state["objective"].values() if v.is_floating_point())
+
+
+def test_stop_on_collapse_ends_the_run_and_records_when(tmp_path: Path) -> None:
+    summary = train(
+        tmp_path / "run",
+        "aux_loss=none",
+        "training.steps=200",
+        "training.lr=0.01",
+        "training.on_collapse=stop",
+    )
+    assert summary["collapsed_at"] is not None
+    assert summary["steps"] < 200
+    assert "collapsing" in summary["alarms"][0]["message"]
+
+
+def test_another_configuration_in_the_directory_is_refused(tmp_path: Path) -> None:
+    train(tmp_path / "run", "training.steps=2")
+    other = job("training.steps=3")
+    with pytest.raises(RuntimeError, match=r"training\.steps: 2 -> 3"):
+        run(other.config, other.identity, tmp_path / "run")
+
+
+def test_every_module_imports_alone_and_only_its_own_side() -> None:
+    """Imports point one way: losses know nothing of the loop, the comparison nothing of torch."""
+    forbidden = {
+        "jepa_compare.losses": (
+            "hydra",
+            "jepa_compare.train",
+            "jepa_compare.data",
+            "jepa_compare.config",
+        ),
+        "jepa_compare.data": ("hydra", "jepa_compare.losses", "jepa_compare.config"),
+        "jepa_compare.models": ("hydra", "jepa_compare.losses", "jepa_compare.config"),
+        "jepa_compare.evaluation": ("hydra", "jepa_compare.losses", "jepa_compare.train"),
+        "jepa_compare.comparison": ("torch", "hydra", "omegaconf", "jepa_compare.config"),
+        "jepa_compare.run_dir": ("torch", "hydra", "numpy", "jepa_compare.config"),
+    }
+    import subprocess
+    import sys
+
+    for name, unwanted in forbidden.items():
+        package = importlib.import_module(name)
+        modules = [name]
+        if hasattr(package, "__path__"):
+            modules += [m.name for m in pkgutil.walk_packages(package.__path__, f"{name}.")]
+        script = (
+            f"import importlib, sys\nfor m in {modules!r}: importlib.import_module(m)\n"
+            f"print([u for u in {unwanted!r} if u in sys.modules])"
+        )
+        result = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        assert result.stdout.strip() == "[]", (name, result.stdout)
+
+
+@pytest.mark.gpu
+def test_cuda_sees_the_same_data_and_nearly_the_same_losses(tmp_path: Path) -> None:
+    train(tmp_path / "cpu", "training.steps=6", "training.log_interval=1")
+    train(
+        tmp_path / "cuda",
+        "training.steps=6",
+        "training.log_interval=1",
+        "device=cuda",
+        "training.precision=float32",
+    )
+    for cpu, cuda in zip(rows(tmp_path / "cpu"), rows(tmp_path / "cuda"), strict=True):
+        if "train/prediction" in cpu:
+            assert cuda["train/prediction"] == pytest.approx(cpu["train/prediction"], rel=2e-2)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_does_not_wait_for_the_gpu(tmp_path: Path, loss: str) -> None:
+    made = job(f"aux_loss={loss}", "device=cuda")
+    from jepa_compare.interrupts import Interrupts
+    from jepa_compare.run_writer import RunWriter
+    from jepa_compare.tracking import Tracker
+
+    with RunWriter(tmp_path / "run", made.identity, 20) as writer:
+        tracker = Tracker(
+            made.config.tracking,
+            directory=tmp_path,
+            sweep="s",
+            run_name="r",
+            name="n",
+            plain_config={},
+        )
+        training = train_module.Training(made.config, made.identity, writer, tracker, Interrupts())
+        for step in range(3):  # cuDNN and the allocator settle
+            training.step = step
+            training.optimisation_step(training.objective, False)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            training.optimisation_step(training.objective, False)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
