@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 LEAVE_SECONDS = 15.0
 POLL_SECONDS = 0.1
+_PLUGIN = "hydra_plugins.jepa_compare"
 WATCH = "JEPA_COMPARE_LAUNCHED"
 
 
@@ -255,6 +257,11 @@ class _Pool:
 
 
 def register() -> None:
-    """Make the launcher known to Hydra, which wants a plugin's module to have this prefix."""
-    ProcessLauncher.__module__ = "hydra_plugins.jepa_compare"
-    Plugins.instance().register(ProcessLauncher)
+    """Make the launcher known to Hydra, which imports plugins from this namespace alone."""
+    plugins = Plugins.instance()  # imports the namespace, if any other plugin is installed
+    if "hydra_plugins" not in sys.modules:
+        sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
+        sys.modules["hydra_plugins"].__path__ = []
+    sys.modules[_PLUGIN] = sys.modules[__name__]
+    ProcessLauncher.__module__ = _PLUGIN
+    plugins.register(ProcessLauncher)

@@ -47,7 +47,7 @@ def command(
         cwd=cwd,
         capture_output=True,
         text=True,
-        env=os.environ | environment,
+        env={k: v for k, v in (os.environ | environment).items() if v},
         check=False,
     )
     if check and result.returncode:

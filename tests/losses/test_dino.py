@@ -25,7 +25,8 @@ def build(**changed: float) -> DINO:
         head_momentum=0.9,
         symmetric=True,
     )
-    return DINO(**(arguments | changed))
+    arguments |= changed
+    return DINO(**arguments)
 
 
 def latents() -> Latents:
