@@ -5,7 +5,7 @@ a action dimensions, z dimensions of what a rollout starts from, d of what it is
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from jepa_compare.evaluation.planner import Cost
 from jepa_compare.evaluation.world_model import WorldModel, encode_frames
 
 
+@runtime_checkable
 class Imagination(Protocol):
     """Where plans are rolled out and compared with the goal."""
 

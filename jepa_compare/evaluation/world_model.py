@@ -6,7 +6,7 @@ dimensions.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch import Tensor
 _FRAMES_PER_CALL = 512
 
 
+@runtime_checkable
 class WorldModel(Protocol):
     """An encoder with a predictor, as `models.jepa.JEPA` is one."""
 
