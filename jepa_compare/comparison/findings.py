@@ -78,7 +78,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """The paired difference a − b between two rows on one metric, in one reading."""
+    """The paired difference a - b between two rows on one metric, in one reading."""
 
     a: str
     b: str
@@ -86,7 +86,7 @@ class Pair:
     """Key of the metric."""
     reading: Reading
     differences: Mapping[int, float]
-    """a − b per seed that both rows have."""
+    """a - b per seed that both rows have."""
     dropped: int
     """Seeds that one of the two rows has a run of, and that could not be paired."""
     mean: float

@@ -19,8 +19,8 @@ from jepa_compare.comparison.reader import (
     regular_file,
     shown,
 )
-from jepa_compare.comparison.summary import EVALUATION_LIMIT
 from jepa_compare.comparison.runs import Run
+from jepa_compare.comparison.summary import EVALUATION_LIMIT
 
 METRICS_LIMIT = 1024 * MEGABYTE
 LINE_LIMIT = MEGABYTE

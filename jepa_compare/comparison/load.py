@@ -14,8 +14,8 @@ from jepa_compare import run_dir
 from jepa_compare.comparison.history import damaged_lines
 from jepa_compare.comparison.parse import parse_run
 from jepa_compare.comparison.reader import Damaged
-from jepa_compare.comparison.summary import parse_floor
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
+from jepa_compare.comparison.summary import parse_floor
 
 _OWN_FILES = frozenset({run_dir.CONFIG, run_dir.STATUS, run_dir.METRICS, run_dir.SUMMARY})
 _OWN_FOLDERS = frozenset(

@@ -40,9 +40,9 @@ class Metric:
     def text(self, value: float, *, signed: bool = False) -> str:
         """`value` for a table: "0.95", "+0.12"; a dash when it is missing."""
         if not math.isfinite(value):
-            return "–" if math.isnan(value) else str(value)
+            return "-" if math.isnan(value) else str(value)
         rounded = round(value, self.decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
-        return f"{rounded:{'+' if signed else ''}.{self.decimals}f}".replace("-", "−")
+        return f"{rounded:{'+' if signed else ''}.{self.decimals}f}"
 
 
 _Rule = tuple[str, str, str, Literal["higher", "lower"] | None, bool, str, int]
@@ -140,7 +140,7 @@ _RULES: tuple[_Rule, ...] = (
         "effective rank by variance",
         1,
     ),
-    (r"alpha_req", "α-ReQ", "", None, False, "decay exponent of the latent spectrum", 2),
+    (r"alpha_req", "alpha-ReQ", "", None, False, "decay exponent of the latent spectrum", 2),
     (r"lidar", "LiDAR", "", None, False, "effective rank of what tells trajectories apart", 1),
 )
 _FIRST_KINDS = ("detour", "door", "same")

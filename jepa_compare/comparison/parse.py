@@ -17,13 +17,14 @@ from jepa_compare.comparison.reader import (
     Damaged,
     flatten,
     integer,
+    named,
     number,
     read_object,
     require_schema,
     shown,
 )
-from jepa_compare.comparison.summary import Note, parse_evaluation, parse_summary
 from jepa_compare.comparison.runs import Floor, Run
+from jepa_compare.comparison.summary import Note, parse_evaluation, parse_summary
 from jepa_compare.run_dir import State, Verdict
 
 CONFIG_LIMIT = MEGABYTE
@@ -61,12 +62,12 @@ def parse_run(
         overrides = []
     fields: dict[str, Any] = {
         "path": path,
-        "name": shown(name),
+        "name": named(name),
         "seed": seed,
         "hash": identity,
         "config": settings,
         "choices": {key: str(v) for key, v in flatten(config.get("choices"), "choices").items()},
-        "overrides": tuple(shown(item) for item in overrides),
+        "overrides": tuple(named(str(item)) for item in overrides),
         "verdict": None,
     }
 

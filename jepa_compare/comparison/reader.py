@@ -6,6 +6,7 @@ lies between the run directory and it, and it is not larger than its limit. What
 becomes `Damaged`, whose message is the reason that the report shows.
 """
 
+import hashlib
 import json
 import math
 import stat
@@ -103,6 +104,15 @@ def shown(value: Any) -> str:
     return sys.intern(text)
 
 
+def named(text: str) -> str:
+    """`shown`, but two different texts stay different: one that had to be changed gets a tag."""
+    safe = shown(text)
+    if safe == text:
+        return safe
+    digest = hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return sys.intern(f"{safe} #{digest}")
+
+
 def number(value: Any) -> float:
     """A float; NaN for null and for the strings that stand for non-finite numbers in our files.
 
@@ -141,8 +151,9 @@ def mapping(value: Any, name: str) -> dict[str, Any]:
 def flatten(value: Any, name: str) -> dict[str, Any]:
     """A nested object as one level: {"training": {"lr": 1}} becomes {"training.lr": 1}.
 
-    Leaves are numbers, truth values, None and (shown) text; a list becomes its JSON text, so that
-    every leaf can be compared and hashed. Raises `Damaged` beyond 12 levels or 2000 keys.
+    Leaves are numbers, None and (`named`) text; truth values become "true" and "false", lists
+    their JSON text, NaN "nan", so that leaves are equal exactly when the settings are. Raises
+    `Damaged` beyond 12 levels or 2000 keys.
     """
     flat: dict[str, Any] = {}
 
@@ -154,15 +165,18 @@ def flatten(value: Any, name: str) -> dict[str, Any]:
             if isinstance(item, dict) and item:
                 visit(item, path + ".", depth + 1)
                 continue
-            if isinstance(item, (list, dict)):
-                item = shown(json.dumps(item))
-            elif isinstance(item, str):
-                item = shown(item)
-            elif isinstance(item, float) and math.isnan(item):
-                item = "nan"  # equal to itself, so that two runs can agree on it
-            flat[shown(path)] = item
+            if isinstance(item, (list, dict, bool)):
+                item = json.dumps(item)
+            elif item != item:
+                item = "nan"
+            if named(path) in flat:
+                raise Damaged(f"{name} sets {shown(path)} twice")
+            flat[named(path)] = named(item) if isinstance(item, str) else item
             if len(flat) > _MOST_KEYS:
                 raise Damaged(f"{name} has more than {_MOST_KEYS} keys")
 
-    visit(mapping(value, name), "", 0)
+    try:
+        visit(mapping(value, name), "", 0)
+    except RecursionError:
+        raise Damaged(f"{name} is nested too deeply") from None
     return flat

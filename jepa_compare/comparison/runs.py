@@ -41,8 +41,8 @@ What = Literal["run", "file", "value", "lines", "link", "folder"]
 """Of what was left out: `run` is a whole run, `link` and `folder` were not searched, the others are
 parts of a run that was kept."""
 
-Value = str | int | float | bool | None
-"""A leaf of a flattened config."""
+Value = str | int | float | None
+"""A leaf of a flattened config; truth values are "true" and "false"."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

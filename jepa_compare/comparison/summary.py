@@ -14,6 +14,7 @@ from jepa_compare.comparison.reader import (
     flatten,
     integer,
     mapping,
+    named,
     number,
     read_object,
     require_schema,
@@ -54,7 +55,7 @@ def parse_summary(
     verdict: Verdict = summary["status"]
     surroundings = {
         key: tolerant(key, lambda key=key: flatten(summary.get(key), key), {})
-        for key in ("versions", "hardware", "git", "environment")
+        for key in ("versions", "hardware", "git", "flags", "environment")
     }
     provenance = {
         f"{group}.{key}": str(value)
@@ -101,7 +102,7 @@ def _numbers(found: Mapping[str, Any], note: Callable[[str], None]) -> dict[str,
     values = {}
     for key, value in found.items():
         try:
-            values[shown(key)] = number(value)
+            values[named(key)] = number(value)
         except Damaged as damage:
             note(f"{shown(key)}: {damage}")
     return values
@@ -162,7 +163,7 @@ def parse_tasks(value: Any) -> dict[str, TaskRows]:
             raise Damaged(f"tasks.{shown(kind)} has no list of successes")
         if any(item is not None and not isinstance(item, bool) for item in success):
             raise Damaged(f"tasks.{shown(kind)}.success holds something that is not true or false")
-        tasks[shown(kind)] = TaskRows(
+        tasks[named(kind)] = TaskRows(
             success=np.array([np.nan if x is None else float(x) for x in success], dtype=float),
             final_distance=_column(columns, "final_distance", len(success)),
             steps=_column(columns, "steps", len(success)),
