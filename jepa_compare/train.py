@@ -353,7 +353,7 @@ class Training:
                 evaluation = self.evaluator.evaluate(model)
                 store_evaluation(directory, evaluation, floors, settings, self.step)
                 if settings.figures.enabled:
-                    from jepa_compare.evaluation.figures import draw_figures  # matplotlib
+                    from jepa_compare.evaluation.draw import draw_figures  # matplotlib
 
                     draw_figures(directory, model, self.evaluator, evaluation)
                 final = {"step": self.step, **evaluation.metrics}

@@ -1,6 +1,19 @@
-"""The comparison half: from run directories to a verdict. Imports neither torch nor hydra."""
+"""Compare finished runs: load run directories, test differences, write tables and a report.
 
-from jepa_compare.comparison.load import load_runs
+    from jepa_compare.comparison import load_runs, compare
+
+    comparison = compare(load_runs("multirun/"))
+    print(*comparison.verdict, sep="\\n")
+    for row in comparison.rows:
+        print(row.label, comparison.estimate(row, "eval/success_detour").interval)
+
+Needs neither torch nor hydra.
+"""
+
+from jepa_compare.comparison.compare import compare
+from jepa_compare.comparison.findings import Comparison
+from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.runs import Run, Runs
 from jepa_compare.comparison.table import write_comparison
 
-__all__ = ["load_runs", "write_comparison"]
+__all__ = ["Comparison", "NoRunsError", "Run", "Runs", "compare", "load_runs", "write_comparison"]

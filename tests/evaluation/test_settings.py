@@ -2,40 +2,20 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare.evaluation.settings import EvaluationSettings
 
+LoadSettings = Callable[..., EvaluationSettings]
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 
 
-def load(name: str, **overrides: object) -> EvaluationSettings:
-    """The settings of one YAML, as the config's composition gives them."""
-
-    def layers(name: str) -> list[Any]:
-        node = OmegaConf.load(CONF / f"{name}.yaml")
-        assert isinstance(node, DictConfig)
-        bases = node.pop("defaults", [])
-        return [layer for base in bases for layer in layers(base)] + [node]
-
-    composed = OmegaConf.create({"data": {"episode_steps": 24}, "evaluation": {}})
-    composed.evaluation = OmegaConf.merge(*layers(name))
-    OmegaConf.resolve(composed)
-    merged = OmegaConf.merge(OmegaConf.structured(EvaluationSettings), composed.evaluation)
-    for key, value in overrides.items():
-        OmegaConf.update(merged, key.replace("__", "."), value)
-    settings = OmegaConf.to_object(merged)
-    assert isinstance(settings, EvaluationSettings)
-    return settings
-
-
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_preset_fits_the_schema(path: Path) -> None:
-    load(path.stem).check()
+def test_every_preset_fits_the_schema(settings_of: LoadSettings, path: Path) -> None:
+    settings_of(path.stem).check()
 
 
 @pytest.mark.parametrize(
@@ -57,9 +37,11 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
         ("figures__gif_episodes", 9, "between 0 and figures.episodes=8"),
     ],
 )
-def test_a_value_out_of_range_is_named(key: str, value: object, allowed: str) -> None:
+def test_a_value_out_of_range_is_named(
+    settings_of: LoadSettings, key: str, value: object, allowed: str
+) -> None:
     with pytest.raises(ValueError) as caught:
-        load("default", **{key: value}).check()
+        settings_of("default", **{key: value}).check()
     message = str(caught.value)
     assert message.startswith(f"evaluation.{key.replace('__', '.')}={value}: must be")
     assert allowed in message
@@ -69,3 +51,16 @@ def test_a_value_out_of_range_is_named(key: str, value: object, allowed: str) ->
 def test_the_settings_do_not_need_torch() -> None:
     code = "import sys, jepa_compare.evaluation.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_only_what_decides_the_results_is_part_of_the_identity(settings_of: LoadSettings) -> None:
+    identity = settings_of("default").identity()
+    for key, value in (
+        ("planning__chunk", 7),
+        ("interval", 7),
+        ("collapse_interval", 7),
+        ("figures__enabled", False),
+    ):
+        assert settings_of("default", **{key: value}).identity() == identity
+    for key, value in (("seed", 1), ("planning__tasks", 7), ("planning__planner__cost", "mse")):
+        assert settings_of("default", **{key: value}).identity() != identity

@@ -1,0 +1,118 @@
+"""`compare`: from loaded runs to findings: rows, estimates, tests, words."""
+
+from collections.abc import Mapping, Sequence
+
+from jepa_compare.comparison import metrics as catalogue
+from jepa_compare.comparison import verdict
+from jepa_compare.comparison.cautions import find_warnings
+from jepa_compare.comparison.drift import counted
+from jepa_compare.comparison.findings import (
+    READINGS,
+    Comparison,
+    Drift,
+    Estimate,
+    Pair,
+    Reading,
+    Row,
+)
+from jepa_compare.comparison.metrics import Metric
+from jepa_compare.comparison.pairing import compare_pairs
+from jepa_compare.comparison.rows import group_rows, resolve_keys
+from jepa_compare.comparison.runs import Runs
+from jepa_compare.comparison.scores import estimate, references, score_matrix, scores_by_seed
+from jepa_compare.comparison.statistics import skewness_z
+
+_SKEWED = 2.0  # standard errors away from the skewness of normal samples
+_MOST_METRICS = 100
+
+Estimates = Mapping[tuple[Reading, str, str], Estimate]
+
+
+def compare(
+    runs: Runs,
+    metric: str | None = None,
+    baseline: str | None = None,
+    by: str | Sequence[str] | None = None,
+) -> Comparison:
+    """Compare the rows of a sweep.
+
+    `metric` decides the verdict and the order of rows (default: detour success, or the first
+    downstream metric that a run has). `baseline` is a row's label: only pairs with it are tested.
+    `by` names the settings that make a row; all others are averaged over, which the warnings say.
+    Raises ValueError, in one line, for a name that does not occur and when there is no run.
+    """
+    if not runs.runs:
+        raise ValueError("there is no run to compare")
+    keys = {key for run in runs for key in run.metrics if key.startswith(catalogue.PREFIX)}
+    present = catalogue.in_order(keys)[:_MOST_METRICS]
+    primary = _primary(metric, present)
+    chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
+    rows, differences, pooled = group_rows(runs.runs, chosen)
+    estimates: Estimates = {
+        (reading, column.key, row.label): estimate(
+            scores_by_seed(row, column, reading), len(row.seeds)
+        )
+        for reading in READINGS
+        for column in dict.fromkeys((*present, primary))
+        for row in rows
+    }
+    rows = _best_first(rows, estimates, primary)
+    labels = [row.label for row in rows]
+    if baseline is not None and baseline not in labels:
+        raise ValueError(f"baseline={baseline}: no such row; rows here: {', '.join(labels)}")
+    tested = [column for column in present if column.downstream or column == primary]
+    pairs: dict[tuple[Reading, str], tuple[Pair, ...]] = {
+        (reading, column.key): compare_pairs(rows, column, reading, baseline)
+        for reading in READINGS
+        for column in tested
+    }
+    skewed = tuple(
+        column.key
+        for column in present
+        if abs(skewness_z(score_matrix(rows, column, "all"))) > _SKEWED
+    )
+    main = {row.label: estimates["all", primary.key, row.label] for row in rows}
+    tests = pairs.get(("all", primary.key), ())
+    drift = tuple(
+        Drift(key=key, values=counted(runs, key), apart=key not in pooled)
+        for key in differences.drift
+    )
+    return Comparison(
+        runs=runs,
+        axes=differences.axes,
+        drift=drift,
+        rows=rows,
+        references=references(rows, present),
+        metrics=present,
+        primary=primary,
+        baseline=baseline,
+        estimates=estimates,
+        pairs=pairs,
+        skewed=skewed,
+        best=verdict.best_row(rows, main, tests, primary),
+        verdict=verdict.write_verdict(rows, estimates, pairs, primary, tested, baseline),
+        warnings=find_warnings(runs, rows, main, tests, primary, drift, chosen, skewed),
+        provenance={
+            key: counted([run for run in runs if run.provenance], key)
+            for key in sorted({key for run in runs for key in run.provenance})
+        },
+    )
+
+
+def _primary(name: str | None, present: Sequence[Metric]) -> Metric:
+    if name is not None:
+        return catalogue.find(name, present)
+    default = catalogue.describe(catalogue.PRIMARY)
+    downstream = [metric for metric in present if metric.downstream]
+    return default if default in present or not downstream else downstream[0]
+
+
+def _best_first(rows: Sequence[Row], estimates: Estimates, primary: Metric) -> tuple[Row, ...]:
+    """By mean of the primary metric, better first; rows without a score last; ties by label."""
+    sign = 1.0 if primary.better == "lower" else -1.0
+
+    def place(row: Row) -> tuple[bool, float, str]:
+        found = estimates["all", primary.key, row.label]
+        return found.n == 0, sign * found.mean if found.n else 0.0, row.label
+
+    return tuple(sorted(rows, key=place))

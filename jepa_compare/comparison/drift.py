@@ -1,0 +1,172 @@
+"""Which settings a sweep varied on purpose, and which differ behind its back.
+
+Jobs of a sweep are composed when they start: an edit to a YAML file during the sweep changes the
+later jobs, and runs of two days may differ in version or hardware. So each run's resolved config is
+compared with the others'. A key that differs is
+
+- an axis, if it was written on the command line of a run (`overrides`) and is not just a
+  consequence of another axis; the auxiliary loss always is one;
+- explained, if it lies in a group whose choice is an axis and is the same in all runs of a choice,
+  or if it repeats the value of an axis (an interpolation);
+- otherwise drift.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jepa_compare.comparison.runs import Run, Value
+
+LOSS = "aux_loss"
+_PRESET = "experiment"
+
+# What cannot change a number: where and how often things are written, and which machine of many.
+_IGNORED = frozenset(
+    {
+        "seed",
+        "sweep",
+        "device",  # as asked for; hardware.device is what was used
+        "training.log_interval",
+        "training.gradient_interval",
+        "training.checkpoint_interval",
+        "training.retries",
+        "evaluation.interval",
+        "evaluation.collapse_interval",
+        "evaluation.planning.chunk",
+        "environment.CUDA_VISIBLE_DEVICES",
+        "environment.SLURM_JOB_ID",
+        "command",
+    }
+)
+_IGNORED_GROUPS = ("tracking.", "evaluation.figures.")
+# Worth a warning, but no reason to take runs apart: these do not compute the numbers.
+_HARMLESS = frozenset(
+    {
+        "versions.wandb",
+        "versions.scipy",
+        "versions.hydra",
+        "versions.hydra-core",
+        "versions.omegaconf",
+        "hardware.cores",
+        "git.dirty",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Differences:
+    """The keys in which runs differ."""
+
+    axes: tuple[str, ...]
+    """Swept on purpose: the loss first, then by name. A group's choice goes by the group's name."""
+    apart: tuple[str, ...]
+    """Drift that can change numbers."""
+    harmless: tuple[str, ...]
+    """Drift that cannot."""
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """All of it."""
+        return self.apart + self.harmless
+
+
+def value_of(run: Run, key: str) -> Value:
+    """What a run has at an axis or a drifted key; None where it has none."""
+    if key in run.config:
+        return run.config[key]
+    if key == LOSS:
+        return run.name
+    if key in run.choices:
+        return run.choices[key]
+    return run.provenance.get(key)
+
+
+def is_harmless(key: str) -> bool:
+    """Whether a difference in `key` leaves the numbers alone."""
+    return key in _HARMLESS
+
+
+def is_known(run: Run, key: str) -> bool:
+    """Whether `value_of` is final: surroundings and evaluation are recorded at the end of a run."""
+    settled = key in run.choices or (key in run.config and not key.startswith("evaluation."))
+    return run.verdict is not None or key == LOSS or settled
+
+
+def counted(runs: Iterable[Run], key: str) -> dict[str, int]:
+    """Runs per value of `key`, the most frequent value first."""
+    return dict(Counter(as_text(value_of(run, key)) for run in runs).most_common())
+
+
+def as_text(value: Value) -> str:
+    """A setting as the command line would have it."""
+    if value is None:
+        return "null"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def find_differences(runs: Sequence[Run]) -> Differences:
+    """Sort every key that differs between `runs` into axes and drift (see the module)."""
+    varying = _varying([run.config for run in runs])
+    evaluated = _varying([run.config for run in runs if run.verdict is not None])
+    varying = [key for key in varying if not key.startswith("evaluation.") or key in evaluated]
+    written = {_key(override) for run in runs for override in run.overrides}
+    groups = [
+        group
+        for group in _varying([run.choices for run in runs])
+        if group != LOSS and group in written and any(_governs(group, key) for key in varying)
+    ]
+    if len({run.name for run in runs}) > 1:  # names, not choices: an alias is the same loss
+        groups.append(LOSS)
+    axes = list(groups)
+    drifted = []
+    for key in varying:
+        governing = [group for group in groups if _governs(group, key)]
+        if governing and _function_of(runs, key, governing):
+            continue
+        (axes if key in written else drifted).append(key)
+    drifted = [key for key in drifted if not any(_repeats(runs, key, axis) for axis in axes)]
+    drifted += _varying([run.provenance for run in runs if run.provenance])
+    return Differences(
+        axes=tuple(sorted(axes, key=lambda key: (key != LOSS, key))),
+        apart=tuple(key for key in drifted if key not in _HARMLESS),
+        harmless=tuple(key for key in drifted if key in _HARMLESS),
+    )
+
+
+def _varying(records: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Keys that are not the same in all records, sorted; a missing key differs from any value."""
+    if not records:
+        return []
+    seen: dict[str, Value] = {}
+    counts: Counter[str] = Counter()
+    varying: set[str] = set()
+    for record in records:
+        for key, value in record.items():
+            counts[key] += 1
+            if value != seen.setdefault(key, value):
+                varying.add(key)
+    varying |= {key for key, count in counts.items() if count < len(records)}
+    return sorted(k for k in varying if k not in _IGNORED and not k.startswith(_IGNORED_GROUPS))
+
+
+def _key(override: str) -> str:
+    """ "+training.lr=1" -> "training.lr", "data@world=x" -> "data"."""
+    return override.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def _governs(group: str, key: str) -> bool:
+    return group == _PRESET or key.startswith(f"{group}.")
+
+
+def _function_of(runs: Sequence[Run], key: str, groups: Sequence[str]) -> bool:
+    """Whether all runs with the same choice of `groups` agree on `key`."""
+    seen: dict[tuple[Value, ...], Value] = {}
+    for run in runs:
+        value = run.config.get(key)
+        if seen.setdefault(tuple(value_of(run, group) for group in groups), value) != value:
+            return False
+    return True
+
+
+def _repeats(runs: Sequence[Run], key: str, axis: str) -> bool:
+    return all(run.config.get(key) == value_of(run, axis) for run in runs)

@@ -1,0 +1,212 @@
+"""Findings in words. A verdict names a winner only where the tests do."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from jepa_compare.comparison.findings import Estimate, Pair, Reading, Row
+from jepa_compare.comparison.metrics import Metric
+
+
+def p_text(p: float) -> str:
+    """ "p = .002", "p < .001": no leading zero, since p cannot exceed 1."""
+    if p < 0.001:
+        return "p < .001"
+    digits = 3 if p < 0.1 else 2
+    return "p = " + f"{p:.{digits}f}".removeprefix("0")
+
+
+def seeds_text(n: int) -> str:
+    """ "1 seed", "3 seeds"."""
+    return f"{n} seed" + "s" * (n != 1)
+
+
+def interval_text(metric: Metric, interval: tuple[float, float], *, signed: bool = False) -> str:
+    """ "[0.08, 0.16]"."""
+    return f"[{', '.join(metric.text(end, signed=signed) for end in interval)}]"
+
+
+def unit_text(metric: Metric) -> str:
+    """ " px", or nothing."""
+    return f" {metric.unit}" if metric.unit else ""
+
+
+def is_better(metric: Metric, difference: float) -> bool:
+    """Whether a - b = `difference` favours a."""
+    return difference > 0 if metric.better == "higher" else difference < 0
+
+
+def with_sentence(pair: Pair, metric: Metric) -> Pair:
+    """The pair with its sentence.
+
+    "A over B: +0.12 [0.08, 0.16] door success, 10 seeds, p = .002", where p is Holm-corrected.
+    """
+    unit = unit_text(metric)
+    n = len(pair.differences)
+    if pair.note:
+        seen = f" ({metric.text(pair.mean, signed=True)}{unit})" if n else ""
+        sentence = f"{pair.a} and {pair.b}: no verdict on {metric.label}, {pair.note}{seen}"
+        return dataclasses.replace(pair, sentence=sentence)
+    assert pair.interval is not None  # every tested pair has one
+    if pair.separable and metric.better is not None:
+        a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
+        if not is_better(metric, mean):
+            a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
+        sentence = (
+            f"{a} over {b}: {metric.text(mean, signed=True)}{unit}"
+            f" {interval_text(metric, interval)} {metric.label}, {seeds_text(n)},"
+            f" {p_text(pair.p_holm)}"
+        )
+    elif pair.separable:
+        sentence = (
+            f"{pair.a} and {pair.b} differ: {metric.text(pair.mean, signed=True)}{unit}"
+            f" {interval_text(metric, pair.interval)} {metric.label}, {seeds_text(n)},"
+            f" {p_text(pair.p_holm)} (neither direction is better)"
+        )
+    else:
+        seen = f"{metric.text(pair.mean, signed=True)}{unit} {interval_text(metric, pair.interval)}"
+        missed = f"{metric.text(pair.detectable)}{unit}"
+        sentence = (
+            f"{pair.a} and {pair.b}: not separable by {metric.label} with {seeds_text(n)} ({seen},"
+            f" {p_text(pair.p_holm)}; {missed} could have been detected)"
+        )
+    return dataclasses.replace(pair, sentence=sentence)
+
+
+def best_row(
+    rows: Sequence[Row],
+    estimates: Mapping[str, Estimate],
+    pairs: Sequence[Pair],
+    metric: Metric,
+) -> str | None:
+    """The row that beats every other in a test that separates them, on a downstream metric."""
+    if not metric.downstream or len(rows) < 2:
+        return None
+    leader = leading_row(rows, estimates, metric)
+    beaten = {
+        pair.b if pair.a == leader else pair.a
+        for pair in pairs
+        if pair.separable
+        and leader in (pair.a, pair.b)
+        and is_better(metric, pair.mean if pair.a == leader else -pair.mean)
+    }
+    return leader if leader is not None and len(beaten) == len(rows) - 1 else None
+
+
+def leading_row(
+    rows: Sequence[Row], estimates: Mapping[str, Estimate], metric: Metric
+) -> str | None:
+    """The row with the best mean; None without a direction or a score."""
+    scored = [row.label for row in rows if not math.isnan(estimates[row.label].mean)]
+    if metric.better is None or not scored:
+        return None
+    pick = max if metric.better == "higher" else min
+    return pick(scored, key=lambda label: estimates[label].mean)
+
+
+def write_verdict(
+    rows: Sequence[Row],
+    estimates: Mapping[tuple[Reading, str, str], Estimate],
+    pairs: Mapping[tuple[Reading, str], Sequence[Pair]],
+    primary: Metric,
+    tested: Sequence[Metric],
+    baseline: str | None,
+) -> tuple[str, ...]:
+    """The conclusion on the primary metric, what could have been seen, then the other readings.
+
+    In this order: all runs; the smallest detectable difference; healthy runs only, if that is
+    another conclusion; each other downstream metric.
+    """
+
+    def on(metric: Metric, reading: Reading) -> str:
+        own = {row.label: estimates[reading, metric.key, row.label] for row in rows}
+        there = [row for row in rows if reading == "all" or own[row.label].n]
+        tests = [
+            pair
+            for pair in pairs.get((reading, metric.key), ())
+            if reading == "all" or (own[pair.a].n and own[pair.b].n)
+        ]
+        return conclusion(there, own, tests, metric, baseline)
+
+    sentences = [on(primary, "all")]
+    tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
+    if tests:
+        seeds = statistics.median_low(len(pair.differences) for pair in tests)
+        size = primary.text(statistics.median(pair.detectable for pair in tests))
+        sentences.append(
+            f"With {seeds_text(seeds)} this sweep could have detected a difference of {size}"
+            f"{unit_text(primary)} (median over pairs, power .8, one comparison)."
+        )
+    healthy = on(primary, "healthy")
+    if healthy != sentences[0]:
+        sentences.append(f"Healthy runs only: {healthy}")
+    sentences += [on(metric, "all") for metric in tested if metric != primary]
+    return tuple(sentences)
+
+
+def conclusion(
+    rows: Sequence[Row],
+    estimates: Mapping[str, Estimate],
+    pairs: Sequence[Pair],
+    metric: Metric,
+    baseline: str | None = None,
+) -> str:
+    """One or two sentences on one metric."""
+    leader = leading_row(rows, estimates, metric)
+    if leader is None and metric.better is not None:
+        return f"No run has a score for {metric.label}."
+    if not metric.downstream:
+        return f"{metric.label} is a diagnostic: it ranks nothing."
+    if len(rows) < 2:
+        return "One row: there is nothing to compare."
+    best = best_row(rows, estimates, pairs, metric)
+    if best is not None:
+        return (
+            f"{best} is best by {metric.label}, separable from every other row"
+            f" ({_smallest_lead(best, pairs, metric)})."
+        )
+    tested = [pair for pair in pairs if not pair.note]
+    if not tested:
+        if max(estimates[row.label].n for row in rows) < 2:
+            return (
+                f"One seed per row: no interval, no test and no winner by {metric.label}. More"
+                " seeds (seed=0,1,2,3,4) would tell."
+            )
+        if not pairs:
+            return (
+                f"{len(rows)} rows are too many to test every pair; name a baseline, or group with"
+                " --by."
+            )
+        return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}."
+    separable = sum(pair.separable for pair in tested)
+    tally = f"{separable} of {len(tested)} tested pairs are separable at p < .05, Holm-corrected."
+    if baseline is not None:
+        better = sum(
+            pair.separable and is_better(metric, pair.mean if pair.b == baseline else -pair.mean)
+            for pair in tested
+        )
+        return (
+            f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
+            f" {tally}"
+        )
+    seeds = max(len(pair.differences) for pair in tested)
+    return (
+        f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
+        f" {_not_beaten(leader, pairs)} with {seeds_text(seeds)}. {tally}"
+    )
+
+
+def _not_beaten(leader: str | None, pairs: Sequence[Pair]) -> str:
+    rivals = [
+        pair.b if pair.a == leader else pair.a
+        for pair in pairs
+        if leader in (pair.a, pair.b) and not pair.separable
+    ]
+    return ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
+
+
+def _smallest_lead(best: str, pairs: Sequence[Pair], metric: Metric) -> str:
+    """The sentence of the closest rival."""
+    own = [pair for pair in pairs if best in (pair.a, pair.b)]
+    return min(own, key=lambda pair: abs(pair.mean)).sentence

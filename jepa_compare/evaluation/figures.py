@@ -1,0 +1,125 @@
+"""The pictures of one run: rollouts, planning episodes, spectrum. No metric depends on them.
+
+matplotlib is imported where it is used, and through its objects: there is no global state, so
+runs that share a process do not draw into each other's figures.
+
+Shape legend: r trajectories, t frames, d latent dimensions, h w pixels.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jepa_compare import run_dir
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Blue and vermillion of Okabe and Ito's palette, which the colour-blind can tell apart; line style
+# and words say the same again.
+REACHED, MISSED, WALL = "#0072B2", "#D55E00", "#9a9a9a"
+_MOST_COLUMNS = 9
+
+
+def draw_rollouts(
+    true: Float[np.ndarray, "r t h w"], imagined: Float[np.ndarray, "r t h w"], path: Path
+) -> None:
+    """True frames above what a decoder makes of the latents rolled out from the first one.
+
+    Frame 0 of `imagined` is decoded from the encoded first frame, the others from predictions.
+    """
+    from matplotlib.figure import Figure
+
+    rows, frames = true.shape[:2]
+    shown = sorted({round(x) for x in np.linspace(0, frames - 1, min(frames, _MOST_COLUMNS))})
+    figure = Figure(figsize=(0.9 * len(shown) + 0.8, 1.9 * rows + 0.4), layout="constrained")
+    grid = figure.subplots(2 * rows, len(shown), squeeze=False)
+    for row in range(2 * rows):
+        pictures, label = ((true, "true"), (imagined, "imagined"))[row % 2]
+        for column, step in enumerate(shown):
+            axes = grid[row, column]
+            axes.imshow(pictures[row // 2, step], cmap="gray", vmin=0, vmax=1)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if row == 0:
+                axes.set_title(f"step {step}" if column == 0 else str(step), fontsize=8)
+            if column == 0:
+                axes.set_ylabel(label, fontsize=8)
+    _save(figure, path)
+
+
+def draw_planning(
+    episodes: Mapping[str, Sequence[Mapping[str, Any]]], size: tuple[int, int], path: Path
+) -> None:
+    """The recorded episodes, a row per kind, in rooms of `size` (width, height) px.
+
+    `episodes` as in evaluations/<hash>.json.
+    """
+    from matplotlib.figure import Figure
+
+    columns = max(1, *(len(row) for row in episodes.values()))
+    figure = Figure(figsize=(1.5 * columns + 0.4, 1.75 * len(episodes)), layout="constrained")
+    grid = figure.subplots(len(episodes), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row, (kind, recorded) in zip(grid, episodes.items(), strict=True):
+        for axes, episode in zip(row, recorded, strict=False):
+            _draw_episode(axes, episode, size)
+        row[0].text(
+            -0.06, 0.5, kind, transform=row[0].transAxes, rotation=90, va="center", ha="right"
+        )
+    _save(figure, path)
+
+
+def draw_spectrum(spectrum: Sequence[float], metrics: Mapping[str, Any], path: Path) -> None:
+    """Singular values of the centred latents, relative to the largest."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2, 3.0), layout="constrained")
+    axes = figure.subplots()
+    axes.semilogy(range(1, len(spectrum) + 1), spectrum, color=REACHED)
+    axes.set_xlabel("index")
+    axes.set_ylabel("singular value / largest")
+    axes.set_title(
+        f"spread {metrics['eval/spread']:.3g}   RankMe {metrics['eval/rankme']:.1f}"
+        f"   participation ratio {metrics['eval/participation_ratio']:.1f}",
+        fontsize=9,
+    )
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for x0, y0, x1, y1 in episode["walls"]:
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, color=WALL, linewidth=0))
+    x, y = np.array(episode["path"]).T
+    reached = episode["success"]
+    colour = REACHED if reached else MISSED
+    axes.plot(x, y, "-" if reached else ":", color=colour, linewidth=1.2)
+    axes.plot(x, y, ".", color=colour, markersize=2.5)
+    axes.plot(x[0], y[0], "o", color="black", markerfacecolor="white", markersize=5)
+    axes.plot(x[-1], y[-1], "o" if reached else "X", color=colour, markersize=5)
+    axes.plot(*episode["goal"], "*", color="black", markersize=8)
+    width, height = size
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)  # y points down, as in the frames
+    axes.set_aspect("equal")
+    axes.set_axis_on()
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(
+        f"{episode['task']}: {'reached' if reached else 'missed'}", fontsize=8, color=colour
+    )
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    run_dir.write_bytes(path, buffer.getvalue())

@@ -1,0 +1,90 @@
+"""Floors are computed once, kept, told apart by what they depend on, and repaired."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jepa_compare.data.two_rooms import TwoRooms
+from jepa_compare.evaluation.floors import (
+    POLICIES,
+    Floor,
+    floor_key,
+    stored_floor,
+    world_floors,
+)
+from jepa_compare.evaluation.settings import EvaluationSettings
+
+CPU = torch.device("cpu")
+LoadSettings = Callable[..., EvaluationSettings]
+
+
+def test_the_floors_of_a_world_are_stored_and_reused(
+    world: TwoRooms, world_config: dict[str, Any], few: EvaluationSettings, tmp_path: Path
+) -> None:
+    directory = tmp_path / "floors"
+    keys = world_floors(world, world_config, few, directory, CPU)
+    assert set(keys) == set(POLICIES)
+    written = {path.name: path.read_bytes() for path in directory.iterdir()}
+    assert set(written) == {f"{key}.json" for key in keys.values()}
+    script = json.loads(written[f"{keys['door_script']}.json"])
+    assert script["policy"] == "door_script"
+    assert script["seed"] is None
+    assert script["metrics"]["eval/success_detour"] == 1.0
+    assert script["tasks"]["door"]["success"] == [True] * few.planning.tasks
+
+    before = {path: path.stat().st_mtime_ns for path in directory.iterdir()}
+    assert world_floors(world, world_config, few, directory, CPU) == keys
+    assert {path: path.stat().st_mtime_ns for path in directory.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema_version": 1}',
+        '{"schema_version": 1, "policy": "oracle", "seed": null, "metrics": {}, "tasks": {}}',
+        '{"schema_version": 0, "policy": "random", "seed": null, "metrics": {}, "tasks": {}}',
+        '{"schema_version": 1, "policy": "random", "seed": null, "metrics": {"a": "b"},'
+        ' "tasks": {}}',
+        '{"schema_version": 1, "policy": "random", "seed": null, "metrics": {},'
+        ' "tasks": {"door": {"success": [true], "steps": []}}}',
+    ],
+)
+def test_a_damaged_or_foreign_file_is_computed_again(damage: str, tmp_path: Path) -> None:
+    floor = Floor(policy="random", seed=None, metrics={"eval/success_door": 0.5}, tasks={})
+    (tmp_path / "abc.json").write_text(damage)
+    assert stored_floor(tmp_path, "abc", "random", None, lambda: floor) == floor
+
+    def never() -> Floor:
+        raise AssertionError("computed twice")
+
+    assert stored_floor(tmp_path, "abc", "random", None, never) == floor
+
+
+def test_the_key_holds_what_the_numbers_depend_on(settings_of: LoadSettings) -> None:
+    base, world = settings_of("default"), {"name": "two_rooms", "size": 32}
+    other_planner = settings_of("default", planning__planner__samples=32)
+    model = {"dim": 128}
+
+    def key(policy: str, settings: EvaluationSettings = base, **more: Any) -> str:
+        return floor_key(policy, more.pop("world", world), settings, **more)
+
+    assert len({key(policy) for policy in POLICIES}) == len(POLICIES)
+    assert key("random") != key("random", world={**world, "size": 40})
+    assert key("random") != key("random", settings_of("default", seed=1))
+    assert key("random") == key("random", other_planner)
+    assert key("oracle") != key("oracle", other_planner)
+    assert key("oracle") == key("oracle", settings_of("default", planning__chunk=3))
+    assert key("oracle") == key("oracle", settings_of("default", frames=18))
+    untrained = key("untrained", model_config=model, seed=0)
+    assert untrained != key("untrained", model_config=model, seed=1)
+    assert untrained != key("untrained", model_config={"dim": 64}, seed=0)
+    assert untrained != key(
+        "untrained", settings_of("default", frames=18), model_config=model, seed=0
+    )
