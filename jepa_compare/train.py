@@ -25,6 +25,7 @@ from jepa_compare import build, checkpoint
 from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
 from jepa_compare.compiling import choose, compiled
 from jepa_compare.config import Config
+from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
 from jepa_compare.export import export
 from jepa_compare.interrupts import Interrupts
@@ -33,6 +34,7 @@ from jepa_compare.objective import Objective, ObjectiveOutput
 from jepa_compare.progress import RunProgress
 from jepa_compare.provenance import provenance
 from jepa_compare.rng import derive_seed, generator
+from jepa_compare.run_dir import FIGURES
 from jepa_compare.run_writer import RunWriter
 from jepa_compare.tracking import Tracker
 
@@ -353,9 +355,7 @@ class Training:
                 evaluation = self.evaluator.evaluate(model)
                 store_evaluation(directory, evaluation, floors, settings, self.step)
                 if settings.figures.enabled:
-                    from jepa_compare.evaluation.draw import draw_figures  # matplotlib
-
-                    draw_figures(directory, model, self.evaluator, evaluation)
+                    draw_figures(self.evaluator, model, evaluation, directory / FIGURES)
                 final = {"step": self.step, **evaluation.metrics}
                 self.writer.append_metrics(final)
                 self.tracker.log(final, self.step)
