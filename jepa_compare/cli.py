@@ -1,0 +1,86 @@
+"""`jepa-compare`: subcommands over finished and running sweeps. Each does its imports when called.
+
+A subcommand is a function that adds its parser to `commands` and sets `run`, a function from the
+parsed arguments to an exit code.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `report`, shared with scripts/aggregate.py."""
+    parser.add_argument("paths", nargs="+", help="run directories, sweeps, or folders above them")
+    parser.add_argument("--out", help="folder for the outputs (default: PATH/comparison)")
+    parser.add_argument(
+        "--metric", help="what decides the verdict, e.g. probe_rmse (default: success_detour)"
+    )
+    parser.add_argument("--baseline", help="compare every row with this one only")
+    parser.add_argument(
+        "--by",
+        action="append",
+        metavar="KEY",
+        help="settings that make a row, with commas or repeated; all others are averaged over,"
+        " with a warning (default: everything that was swept)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("table", "markdown", "csv", "json", "tex"),
+        default="table",
+        help="what to print; all files are written in any case",
+    )
+    parser.add_argument("--no-html", action="store_true", help="no report.html and no figures")
+    parser.add_argument("--open", action="store_true", help="open report.html in a browser")
+    parser.set_defaults(run=report)
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write and print a comparison: 0 when written, 1 with one line on stderr when not."""
+    from jepa_compare.comparison.write import write_comparison
+
+    try:
+        text = write_comparison(
+            arguments.paths,
+            arguments.out,
+            metric=arguments.metric,
+            baseline=arguments.baseline,
+            by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
+            format=arguments.format,
+            html=not arguments.no_html,
+            open_page=arguments.open,
+        )
+    except (ValueError, OSError) as error:
+        print(f"jepa-compare: {error}", file=sys.stderr)
+        return 1
+    print(text, end="")
+    return 0
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    add_report_arguments(
+        commands.add_parser(
+            "report",
+            help="compare finished runs: tables, tests, figures, a page",
+            description="Compare the runs of one or several sweeps.",
+        )
+    )
+
+
+_SUBCOMMANDS = (_add_report,)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="jepa-compare", description="Compare runs of jepa_compare.train."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in _SUBCOMMANDS:
+        add(commands)
+    arguments = parser.parse_args(argv)
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
