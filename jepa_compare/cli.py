@@ -1,56 +1,86 @@
-"""`jepa-compare`: the subcommands of the comparison half, thin."""
+"""`jepa-compare`: subcommands over finished and running sweeps. Each does its imports when called.
+
+A subcommand is a function that adds its parser to `commands` and sets `run`, a function from the
+parsed arguments to an exit code.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of `jepa-compare`."""
-    parser = argparse.ArgumentParser(prog="jepa-compare", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    report = commands.add_parser("report", help="compare every run below some folders")
-    add_report_arguments(report)
-    status = commands.add_parser("status", help="how far each run is")
-    status.add_argument("paths", nargs="+", type=Path, metavar="SWEEP")
-    status.add_argument("--watch", type=float, metavar="SECONDS", help="again and again")
-    reproduce = commands.add_parser("reproduce", help="run a run again and compare the metrics")
-    reproduce.add_argument("path", type=Path, metavar="RUN_DIR")
-    reproduce.add_argument("--out", type=Path, help="keep the new run here")
-    args = parser.parse_args(arguments)
-    if args.command == "report":
-        sys.exit(report_main(args))
-    try:
-        if args.command == "status":
-            from jepa_compare.status import show_status
-
-            show_status(args.paths, args.watch)
-        else:
-            from jepa_compare.reproduce import reproduce as run_again
-
-            sys.exit(0 if run_again(args.path, args.out) else 1)
-    except (RuntimeError, ValueError) as error:
-        sys.exit(f"jepa-compare: {error}")
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that `jepa-compare report` and scripts/aggregate.py share."""
-    parser.add_argument("paths", nargs="+", type=Path, help="sweeps, runs, or folders above them")
-    parser.add_argument("--out", type=Path, help="default: comparison/ in the first path")
+    """The arguments of `report`, shared with scripts/aggregate.py."""
+    parser.add_argument("paths", nargs="+", help="run directories, sweeps, or folders above them")
+    parser.add_argument("--out", help="folder for the outputs (default: PATH/comparison)")
+    parser.add_argument(
+        "--metric", help="what decides the verdict, e.g. probe_rmse (default: success_detour)"
+    )
+    parser.add_argument("--baseline", help="compare every row with this one only")
+    parser.add_argument(
+        "--by",
+        action="append",
+        metavar="KEY",
+        help="settings that make a row, with commas or repeated; all others are averaged over,"
+        " with a warning (default: everything that was swept)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("table", "markdown", "csv", "json", "tex"),
+        default="table",
+        help="what to print; all files are written in any case",
+    )
+    parser.add_argument("--no-html", action="store_true", help="no report.html and no figures")
+    parser.add_argument("--open", action="store_true", help="open report.html in a browser")
+    parser.set_defaults(run=report)
 
 
-def report_main(args: argparse.Namespace) -> int:
-    """Write and print the comparison; the exit status."""
-    from jepa_compare.comparison import write_comparison
+def report(arguments: argparse.Namespace) -> int:
+    """Write and print a comparison: 0 when written, 1 with one line on stderr when not."""
+    from jepa_compare.comparison.write import write_comparison
 
     try:
-        print(write_comparison(args.paths, args.out))
-    except ValueError as error:
+        text = write_comparison(
+            arguments.paths,
+            arguments.out,
+            metric=arguments.metric,
+            baseline=arguments.baseline,
+            by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
+            format=arguments.format,
+            html=not arguments.no_html,
+            open_page=arguments.open,
+        )
+    except (ValueError, OSError) as error:
         print(f"jepa-compare: {error}", file=sys.stderr)
         return 1
+    print(text, end="")
     return 0
 
 
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    add_report_arguments(
+        commands.add_parser(
+            "report",
+            help="compare finished runs: tables, tests, figures, a page",
+            description="Compare the runs of one or several sweeps.",
+        )
+    )
+
+
+_SUBCOMMANDS = (_add_report,)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="jepa-compare", description="Compare runs of jepa_compare.train."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in _SUBCOMMANDS:
+        add(commands)
+    arguments = parser.parse_args(argv)
+    return arguments.run(arguments)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

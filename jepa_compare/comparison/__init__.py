@@ -14,6 +14,14 @@ from jepa_compare.comparison.compare import compare
 from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.load import NoRunsError, load_runs
 from jepa_compare.comparison.runs import Run, Runs
-from jepa_compare.comparison.table import write_comparison
+from jepa_compare.comparison.write import write_comparison
 
-__all__ = ["Comparison", "NoRunsError", "Run", "Runs", "compare", "load_runs", "write_comparison"]
+__all__ = [
+    "Comparison",
+    "NoRunsError",
+    "Run",
+    "Runs",
+    "compare",
+    "load_runs",
+    "write_comparison",
+]

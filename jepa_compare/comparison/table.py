@@ -1,157 +1,162 @@
-"""The comparison as a table: for a terminal, and as Markdown, CSV and JSON."""
+"""The tables as text in cells, before any format: Markdown, LaTeX and the terminal share them."""
 
-import csv
-import io
+import math
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
-from jepa_compare import run_dir
-from jepa_compare.comparison.compare import compare
-from jepa_compare.comparison.findings import Comparison, Estimate, Row
-from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.findings import Comparison, Estimate, Pair, Reading, Row
 from jepa_compare.comparison.metrics import Metric
 from jepa_compare.comparison.runs import OUTCOMES
+from jepa_compare.comparison.verdict import interval_text, p_text, seeds_text
 
-COLUMNS = (
-    "eval/success_detour",
-    "eval/success_door",
-    "eval/success_same",
-    "eval/probe_rmse",
-    "eval/rollout_rmse_8",
-    "eval/probe_r2",
-    "eval/spread",
+_MOST_COLUMNS = 8
+# After the primary metric, in this order, as far as the runs have them.
+_PREFERRED = (
+    "success_detour",
+    "success_door",
+    "success_same",
+    "probe_rmse",
+    "rollout_rmse_8",
+    "probe_r2",
+    "spread",
+    "rankme",
 )
-"""Metrics of the table, where the runs have them; the JSON holds all."""
+
+LEGEND = (
+    "Mean over seeds ± half of the 95 % t-interval, of each cell alone. (1): one seed, so no"
+    " interval. (=): no variance over seeds, so no interval. Last rows: floors and ceilings."
+)
 
 
-def write_comparison(paths: Sequence[str | Path], out: str | Path | None = None) -> str:
-    """Compare every run at or below `paths`; returns the table as text.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A table of texts."""
 
-    Writes comparison.md, .csv and .json to `out`, by default `comparison/` in the first path.
-    The JSON holds {"rows": [{"label", "target", "status", "estimates": {metric: {"scores": {seed:
-    value}, "mean", "interval", "missing"}}}], "references": [{"label", "estimates"}], "verdict",
-    "warnings", "left_out"}. Raises NoRunsError if there is no run.
-    """
-    runs = load_runs(*paths)
-    if not len(runs):
-        raise NoRunsError(f"no run in {', '.join(map(str, paths))}")
-    comparison = compare(runs)
-    directory = Path(out) if out is not None else Path(paths[0]) / run_dir.COMPARISON
-    header, body = cells_of(comparison)
-    notes = notes_of(comparison)
-
-    escaped = [[text.replace("|", "\\|") for text in line] for line in [header, *body]]
-    lines = [f"| {' | '.join(line)} |" for line in escaped]
-    lines.insert(1, "|" + " --- |" * len(header))
-    markdown = "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
-    run_dir.write_bytes(directory / "comparison.md", markdown.encode())
-    table = io.StringIO()
-    csv.writer(table).writerows([header, *body])
-    run_dir.write_bytes(directory / "comparison.csv", table.getvalue().encode())
-    run_dir.write_json(directory / "comparison.json", plain(comparison))
-    return render(header, body, notes)
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    sections: tuple[int, ...] = ()
+    """Lines above which a rule is drawn."""
+    strong: tuple[int, ...] = ()
+    """Lines to emphasise: the best row, when there is one."""
+    left: int = 1
+    """Columns from the left that hold text and not numbers."""
 
 
-def cells_of(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of text: the rows, then floors and ceilings."""
-    shown = [metric for metric in comparison.metrics if metric.key in COLUMNS]
-    shown.sort(key=lambda metric: COLUMNS.index(metric.key))
-    units = [f" ({metric.unit})" if metric.unit else "" for metric in shown]
-    names = [f"{metric.label}{unit}" for metric, unit in zip(shown, units, strict=True)]
-    body = [
-        [row.label, row.target, status(row)]
-        + [text(comparison.estimate(row, metric), metric) for metric in shown]
-        for row in comparison.rows
-    ]
-    body += [
-        [f"[{reference.label}]", "", "floor or ceiling"]
-        + [text(reference.estimates.get(metric.key), metric) for metric in shown]
-        for reference in comparison.references
-    ]
-    return ["loss", "target", "runs", *names], body
+def main_columns(comparison: Comparison) -> tuple[Metric, ...]:
+    """The primary metric and the few others that fit on a page."""
+    by_name = {metric.name: metric for metric in comparison.metrics}
+    chosen = [comparison.primary, *(by_name[name] for name in _PREFERRED if name in by_name)]
+    rest = [metric for metric in comparison.metrics if metric.downstream]
+    return tuple(dict.fromkeys((*chosen, *rest)))[:_MOST_COLUMNS]
 
 
-def status(row: Row) -> str:
-    """'2 healthy, 1 diverged': every run of the row, whatever became of it."""
-    return ", ".join(f"{row.counts[o]} {o}" for o in OUTCOMES if o in row.counts)
-
-
-def text(estimate: Estimate | None, metric: Metric) -> str:
-    """'0.95 [0.90, 1.00]'; without an interval where there is none, a dash where nothing is."""
-    if estimate is None:
+def cell(metric: Metric, estimate: Estimate | None) -> str:
+    """ "0.90 ± 0.06"."""
+    if estimate is None or estimate.n == 0:
         return "-"
     mean = metric.text(estimate.mean)
-    if estimate.interval is None:
+    if estimate.interval is not None:
+        return f"{mean} ± {metric.text(estimate.interval[1] - estimate.mean)}"
+    if not estimate.note:
         return mean
-    low, high = (metric.text(end) for end in estimate.interval)
-    return f"{mean} [{low}, {high}]"
+    return f"{mean} ({1 if estimate.n == 1 else '='})"
 
 
-def notes_of(comparison: Comparison) -> list[str]:
-    """What stands below the table: the verdict first."""
-    verdict = comparison.verdict
-    if all(len(row.seeds) < 2 for row in comparison.rows):
-        verdict = verdict[:1]  # one seed says the same of every metric
-    return [
-        *verdict,
-        "mean over seeds [95 % t-interval]; no interval: one seed, or nothing varies",
-        *(f"warning: {warning}" for warning in comparison.warnings),
-        *(f"left out: {item.path}: {item.reason}" for item in comparison.left_out),
-    ]
+def status_text(row: Row) -> str:
+    """ "2 healthy, 1 failed"."""
+    return ", ".join(f"{row.counts[o]} {o.replace('_', ' ')}" for o in OUTCOMES if o in row.counts)
 
 
-def plain(comparison: Comparison) -> dict[str, object]:
-    """The comparison as plain data, see `write_comparison`."""
+def heading(metric: Metric) -> str:
+    """A column's title with unit and an arrow in the better direction."""
+    unit = f" ({metric.unit})" if metric.unit else ""
+    arrow = {"higher": " ↑", "lower": " ↓", None: ""}[metric.better] if metric.downstream else ""
+    return f"{metric.label}{unit}{arrow}"
 
-    def data(estimate: Estimate) -> dict[str, object]:
-        return {
-            "scores": {str(seed): score for seed, score in estimate.scores.items()},
-            "mean": estimate.mean,
-            "interval": estimate.interval,
-            "missing": estimate.missing,
-        }
 
-    rows = [
-        {
-            "label": row.label,
-            "target": row.target,
-            "status": {str(outcome): count for outcome, count in row.counts.items()},
-            "estimates": {m.key: data(comparison.estimate(row, m)) for m in comparison.metrics},
-        }
+def main_table(
+    comparison: Comparison, reading: Reading = "all", columns: Sequence[Metric] | None = None
+) -> Grid:
+    """A line per row, then floors and ceilings; `columns` defaults to `main_columns`."""
+    metrics = main_columns(comparison) if columns is None else columns
+    lines = [
+        (
+            row.label,
+            row.target,
+            *(cell(metric, comparison.estimate(row, metric, reading)) for metric in metrics),
+            status_text(row),
+        )
         for row in comparison.rows
     ]
-    references = [
-        {
-            "label": reference.label,
-            "estimates": {key: data(value) for key, value in reference.estimates.items()},
-        }
+    floors = [
+        (reference.label, "", *(cell(m, reference.estimates.get(m.key)) for m in metrics), "")
         for reference in comparison.references
     ]
-    return {
-        "schema_version": run_dir.SCHEMA_VERSION,
-        "rows": rows,
-        "references": references,
-        "primary": comparison.primary.key,
-        "best": comparison.best,
-        "verdict": list(comparison.verdict),
-        "warnings": list(comparison.warnings),
-        "left_out": [f"{item.path}: {item.reason}" for item in comparison.left_out],
-    }
+    labels = [row.label for row in comparison.rows]
+    return Grid(
+        header=("row", "target", *(heading(metric) for metric in metrics), "runs"),
+        lines=(*lines, *floors),
+        sections=(len(lines),) if floors else (),
+        strong=(labels.index(comparison.best),) if comparison.best and reading == "all" else (),
+        left=2,
+    )
 
 
-def render(header: list[str], body: list[list[str]], notes: list[str]) -> str:
-    """For a terminal of any width; markup in names is shown as text."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
+    """A line per pair of rows: difference, interval, tests, effect size, what could be seen."""
+    return Grid(
+        header=(
+            "a - b",
+            f"difference{f' ({metric.unit})' if metric.unit else ''}",
+            "95 % interval",
+            "seeds",
+            "p (Holm)",
+            "p (sign flip)",
+            "P(a beats b)",
+            "detectable",
+            "verdict",
+        ),
+        lines=tuple(
+            (
+                f"{pair.a} - {pair.b}",
+                metric.text(pair.mean, signed=True),
+                interval_text(metric, pair.interval, signed=True) if pair.interval else "-",
+                str(len(pair.differences)) + (f" (-{pair.dropped})" if pair.dropped else ""),
+                _p(pair.p_holm),
+                _p(pair.p_sign_flip),
+                "-" if pair.improvement is None else f"{pair.improvement:.2f}",
+                metric.text(pair.detectable),
+                pair.note or ("separable" if pair.separable else "not separable"),
+            )
+            for pair in pairs
+        ),
+    )
 
-    table = Table(*header)
-    for line in body:
-        table.add_row(*map(Text, line))
-    width = sum(max(len(line[i]) for line in [header, *body]) + 3 for i in range(len(header)))
-    console = Console(file=io.StringIO(), width=max(80, width + 1))
-    console.print(table)
-    for note in notes:
-        console.print(Text(note))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue().rstrip()
+
+def _p(value: float) -> str:
+    return "-" if math.isnan(value) else p_text(value).removeprefix("p ").removeprefix("= ")
+
+
+def readings_differ(comparison: Comparison) -> bool:
+    """Whether some run with a score is not healthy, so that the second table says something."""
+    return any(run.verdict not in (None, "healthy") for run in comparison.runs)
+
+
+def left_out_lines(comparison: Comparison, most: int | None = None) -> list[str]:
+    """ "PATH: reason", whole runs first; with how many more there are beyond `most`."""
+    ordered = sorted(comparison.left_out, key=lambda item: item.what != "run")
+    lines = [
+        f"{item.path}: {item.reason}" + (f" ({item.count} lines)" if item.what == "lines" else "")
+        for item in ordered[:most]
+    ]
+    rest = len(ordered) - len(lines)
+    return lines + ([f"and {rest} more"] if rest else [])
+
+
+def seeds_line(comparison: Comparison) -> str:
+    """ "15 runs, 5 rows, 3 seeds"."""
+    seeds = {run.seed for run in comparison.runs}
+    return (
+        f"{len(comparison.runs)} run{'s' * (len(comparison.runs) != 1)},"
+        f" {len(comparison.rows)} row{'s' * (len(comparison.rows) != 1)}, {seeds_text(len(seeds))}"
+    )
