@@ -7,6 +7,7 @@ parsed arguments to an exit code.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +68,42 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
 
 
-_SUBCOMMANDS = (_add_report,)
+def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("status", help="how far each run is, and what failed")
+    parser.add_argument("paths", nargs="+", type=Path, help="sweeps, or folders above them")
+    parser.add_argument("--watch", type=float, metavar="SECONDS", help="until nothing runs")
+    parser.set_defaults(run=_status)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from jepa_compare.status import show_status
+
+    try:
+        show_status(arguments.paths, arguments.watch)
+    except ValueError as error:
+        print(f"jepa-compare: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("reproduce", help="run a run again and compare its metrics")
+    parser.add_argument("path", type=Path, metavar="RUN_DIR")
+    parser.add_argument("--out", type=Path, help="keep the new run here")
+    parser.set_defaults(run=_reproduce)
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from jepa_compare.reproduce import reproduce
+
+    try:
+        return 0 if reproduce(arguments.path, arguments.out) else 1
+    except RuntimeError as error:
+        print(f"jepa-compare: {error}", file=sys.stderr)
+        return 1
+
+
+_SUBCOMMANDS = (_add_report, _add_status, _add_reproduce)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

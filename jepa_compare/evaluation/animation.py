@@ -92,9 +92,10 @@ def _draw_panel(
         draw.rectangle((*place(x0, y0), *place(x1, y1)), fill=WALL)
     draw.rectangle((left, top, left + _PANEL, top + _PANEL), outline=_GOAL)
     goal = episode["goal"]
-    draw.ellipse(disc(*goal, 6), outline=_GOAL, width=2)
-    draw.ellipse(disc(*goal, 1.5), fill=_GOAL)
-    walked = [place(*point) for point in episode["path"][: step + 1]]
+    draw.ellipse(disc(goal[0], goal[1], 6), outline=_GOAL, width=2)
+    draw.ellipse(disc(goal[0], goal[1], 1.5), fill=_GOAL)
+    walked = [place(x, y) for x, y in episode["path"][: step + 1]]
     if len(walked) > 1:
         draw.line(walked, fill=colour, width=2)
-    draw.ellipse(disc(*episode["path"][min(step, len(episode["path"]) - 1)], 4), fill=colour)
+    x, y = episode["path"][min(step, len(episode["path"]) - 1)]
+    draw.ellipse(disc(x, y, 4), fill=colour)
