@@ -16,7 +16,7 @@ _GAP = 8
 _CAPTION = 16
 _MOST_FRAMES = 60
 _FRAME_MS, _LAST_FRAME_MS = 120, 1500
-_GOAL = "#000000"
+_INK = "#000000"
 
 
 def animate_planning(
@@ -75,27 +75,25 @@ def _draw_panel(
     left, top = corner[0], corner[1] + _CAPTION
     scale = _PANEL / max(size)
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        return left + (x + 0.5) * scale, top + (y + 0.5) * scale
+    def place(point: Sequence[float]) -> tuple[float, float]:
+        return left + (point[0] + 0.5) * scale, top + (point[1] + 0.5) * scale
 
-    def disc(x: float, y: float, radius: float) -> tuple[float, float, float, float]:
-        cx, cy = place(x, y)
-        return cx - radius, cy - radius, cx + radius, cy + radius
+    def disc(point: Sequence[float], radius: float) -> tuple[float, float, float, float]:
+        x, y = place(point)
+        return x - radius, y - radius, x + radius, y + radius
 
-    ended = step >= len(episode["path"]) - 1
+    path, goal = episode["path"], episode["goal"]
+    ended = step >= len(path) - 1
     colour = REACHED if episode["success"] else MISSED
     result = f": {'reached' if episode['success'] else 'missed'}" if ended else ""
-    draw.text(
-        (left, corner[1]), f"{kind} {episode['task']}{result}", fill=colour if ended else _GOAL
-    )
-    for x0, y0, x1, y1 in episode["walls"]:
-        draw.rectangle((*place(x0, y0), *place(x1, y1)), fill=WALL)
-    draw.rectangle((left, top, left + _PANEL, top + _PANEL), outline=_GOAL)
-    goal = episode["goal"]
-    draw.ellipse(disc(goal[0], goal[1], 6), outline=_GOAL, width=2)
-    draw.ellipse(disc(goal[0], goal[1], 1.5), fill=_GOAL)
-    walked = [place(x, y) for x, y in episode["path"][: step + 1]]
+    caption = f"{kind} {episode['task']}{result}"
+    draw.text((left, corner[1]), caption, fill=colour if ended else _INK)
+    for wall in episode["walls"]:
+        draw.rectangle((*place(wall[:2]), *place(wall[2:])), fill=WALL)
+    draw.rectangle((left, top, left + _PANEL, top + _PANEL), outline=_INK)
+    draw.ellipse(disc(goal, 6), outline=_INK, width=2)
+    draw.ellipse(disc(goal, 1.5), fill=_INK)
+    walked = [place(point) for point in path[: step + 1]]
     if len(walked) > 1:
         draw.line(walked, fill=colour, width=2)
-    x, y = episode["path"][min(step, len(episode["path"]) - 1)]
-    draw.ellipse(disc(x, y, 4), fill=colour)
+    draw.ellipse(disc(path[min(step, len(path) - 1)], 4), fill=colour)

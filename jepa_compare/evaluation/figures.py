@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # and words say the same again.
 REACHED, MISSED, WALL = "#0072B2", "#D55E00", "#9a9a9a"
 _MOST_COLUMNS = 9
+_SMALLEST = 1e-5  # singular values below are zeros, as the one that LayerNorm takes away
 
 
 def draw_rollouts(
@@ -83,6 +84,7 @@ def draw_spectrum(spectrum: Sequence[float], metrics: Mapping[str, Any], path: P
     figure = Figure(figsize=(4.2, 3.0), layout="constrained")
     axes = figure.subplots()
     axes.semilogy(range(1, len(spectrum) + 1), spectrum, color=REACHED)
+    axes.set_ylim(bottom=_SMALLEST)
     axes.set_xlabel("index")
     axes.set_ylabel("singular value / largest")
     axes.set_title(
@@ -102,8 +104,9 @@ def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int
     x, y = np.array(episode["path"]).T
     reached = episode["success"]
     colour = REACHED if reached else MISSED
-    axes.plot(x, y, "-" if reached else ":", color=colour, linewidth=1.2)
-    axes.plot(x, y, ".", color=colour, markersize=2.5)
+    until = len(x) if episode["steps"] is None else episode["steps"] + 1
+    axes.plot(x, y, "-", color=colour, linewidth=0.8, alpha=0.35)  # what came after the goal
+    axes.plot(x[:until], y[:until], ".-" if reached else ".:", color=colour, markersize=2.5)
     axes.plot(x[0], y[0], "o", color="black", markerfacecolor="white", markersize=5)
     axes.plot(x[-1], y[-1], "o" if reached else "X", color=colour, markersize=5)
     axes.plot(*episode["goal"], "*", color="black", markersize=8)

@@ -64,6 +64,7 @@ class Outcome:
             {
                 "task": task,
                 "success": self.success[primary][task],
+                "steps": self.steps[task],
                 "path": _rounded(self.path[task]),
                 "goal": _rounded(self.goal[task, : world.position_dim]),
                 "walls": [list(map(float, wall)) for wall in world.walls(self.start[task])],
