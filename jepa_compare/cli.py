@@ -31,8 +31,6 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="what to print; all files are written in any case",
     )
-    parser.add_argument("--no-html", action="store_true", help="no report.html and no figures")
-    parser.add_argument("--open", action="store_true", help="open report.html in a browser")
     parser.set_defaults(run=report)
 
 
@@ -48,8 +46,6 @@ def report(arguments: argparse.Namespace) -> int:
             baseline=arguments.baseline,
             by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
             format=arguments.format,
-            html=not arguments.no_html,
-            open_page=arguments.open,
         )
     except (ValueError, OSError) as error:
         print(f"jepa-compare: {error}", file=sys.stderr)

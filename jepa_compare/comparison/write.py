@@ -3,9 +3,7 @@
 import os
 import shutil
 import sys
-import webbrowser
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,8 +20,6 @@ from jepa_compare.comparison.terminal import plain_text, rich_text
 Format = Literal["table", "markdown", "csv", "json", "tex"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-REPORT = "report.html"
-
 
 def write_comparison(
     paths: Sequence[str | Path],
@@ -33,14 +29,11 @@ def write_comparison(
     baseline: str | None = None,
     by: Sequence[str] | None = None,
     format: Format = "table",
-    html: bool = True,
-    open_page: bool = False,
 ) -> str:
     """Compare the runs at or below `paths` and write all outputs to `out`.
 
     `out` defaults to comparison/ in the deepest folder that holds all paths. Returns what to
     print: the table (with colours when standard output is a terminal) or the file of `format`.
-    `html=False` leaves out the page and the figures; `open_page` shows the page in a browser.
     Raises NoRunsError when there is nothing to compare, ValueError for a name that does not occur,
     OSError when a file cannot be written.
     """
@@ -51,14 +44,6 @@ def write_comparison(
     directory = Path(out) if out is not None else default_directory(runs.roots)
     for name, render in _TEXTS.items():
         run_dir.write_bytes(directory / name, render(comparison).encode())
-    if html and find_spec("jepa_compare.comparison.figures"):
-        from jepa_compare.comparison.figures import write_figures
-        from jepa_compare.comparison.page import write_page
-
-        write_figures(comparison, runs, directory / run_dir.FIGURES)
-        write_page(comparison, runs, directory / REPORT)
-        if open_page:
-            webbrowser.open((directory / REPORT).resolve().as_uri())
     if format != "table":
         return _TEXTS[_FILE_OF[format]](comparison)
     return _for_stdout(comparison) + f"\nWritten to {directory}\n"
