@@ -1,7 +1,6 @@
 """Sweeps as a user starts them: subprocesses, launchers, resume, failures, other packages."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -128,34 +127,6 @@ def wait_for(condition: object, seconds: float = 60.0) -> None:
     while not condition():  # pyright: ignore[reportCallIssue]
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def comparison_of(sweep: Path) -> str:
-    return (sweep / "comparison" / "comparison.csv").read_text()
-
-
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_sweep_goes_on_and_ends_in_the_same_table(
-    tmp_path: Path, signum: signal.Signals
-) -> None:
-    arguments = ("-m", "hydra/launcher=process", "hydra.launcher.n_jobs=2")
-    arguments += ("aux_loss=vicreg,sigreg", "training.steps=60")
-    command(*arguments, "sweep=calm", cwd=tmp_path)
-    shutil.rmtree(tmp_path / "multirun" / "calm" / run_dir.FLOORS)
-    process = start(*arguments, "sweep=killed", cwd=tmp_path)
-    sweep = tmp_path / "multirun" / "killed"
-    wait_for(lambda: any(p.stat().st_size for p in sweep.glob(f"*/{run_dir.METRICS}")))
-    process.send_signal(signum)
-    assert process.wait(30) in (-signum, 128 + signum)
-
-    def nobody_runs() -> bool:
-        pids = [read_status(run).get("pid") for run in runs_of(sweep).values()]
-        return not any(pid and os.path.exists(f"/proc/{pid}") for pid in pids)
-
-    wait_for(nobody_runs, 20)
-    command(*arguments, "sweep=killed", cwd=tmp_path)
-    command(*arguments, "sweep=calm", cwd=tmp_path)
-    assert comparison_of(sweep) == comparison_of(tmp_path / "multirun" / "calm")
 
 
 def test_two_sweeps_do_not_write_into_one_directory(tmp_path: Path) -> None:
