@@ -117,9 +117,8 @@ def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int
     axes.set_axis_on()
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(
-        f"{episode['task']}: {'reached' if reached else 'missed'}", fontsize=8, color=colour
-    )
+    result = f"reached in {episode['steps']}" if reached else "missed"
+    axes.set_title(f"{episode['task']}: {result}", fontsize=8, color=colour)
 
 
 def _save(figure: "Figure", path: Path) -> None:

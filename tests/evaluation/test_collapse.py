@@ -2,10 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from jepa_compare.evaluation.collapse import effective_rank, lidar, spectrum_metrics, verdict
+from jepa_compare.evaluation.collapse import (
+    alpha_req,
+    effective_rank,
+    lidar,
+    spectrum_metrics,
+    verdict,
+)
 from jepa_compare.rng import generator
 
 B, T, D = 64, 16, 32
@@ -34,6 +41,15 @@ def test_a_power_law_is_read_off_its_exponent() -> None:
     metrics, spectrum = spectrum_metrics(gaussian(j**-0.75))
     assert metrics["alpha_req"] == pytest.approx(1.5, abs=1e-6)
     torch.testing.assert_close(spectrum, j**-0.75)
+
+
+def test_every_octave_of_a_bent_spectrum_counts_the_same() -> None:
+    """j^-1 up to index 8 and j^-3 beyond: the weighted line's slope, from numpy."""
+    j = np.arange(1, D + 1)
+    eigenvalues = np.where(j <= 8, 1.0 / j, 8.0**2 / j**3.0)
+    slope = np.polyfit(np.log(j), np.log(eigenvalues), 1, w=np.sqrt(1 / j))[0]
+    assert alpha_req(torch.from_numpy(eigenvalues)) == pytest.approx(-slope)
+    assert 1.2 < -slope < 2.0
 
 
 def test_k_dimensions_have_rank_k() -> None:
