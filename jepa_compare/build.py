@@ -17,7 +17,7 @@ from jepa_compare.losses.base import AuxLoss
 from jepa_compare.models.encoders import Encoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import GRUPredictor, Predictor, ResidualMLP
-from jepa_compare.rng import seeded
+from jepa_compare.rng import generator, seeded
 
 _INT_IS_FLOAT = BeartypeConf(is_pep484_tower=True)
 
@@ -148,25 +148,45 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def check_task_kinds(config: Config, world: World) -> None:
-    """Raise a ConfigError if the evaluation asks for tasks that the world does not have."""
-    for kind in config.evaluation.planning.kinds:
+def check_world(config: Config, world: World) -> None:
+    """Raise a ConfigError if the world cannot make the data or the tasks that a run asks for."""
+    cpu = torch.device("cpu")
+    for part, frames in (
+        ("training", config.training.frames),
+        ("evaluation", config.evaluation.frames),
+    ):
+        try:
+            world.sample(generator(config.seed, "data"), 1, frames, cpu)
+        except ValueError as error:
+            raise ConfigError(
+                f"{part}.frames={frames}: data={config.data['name']} cannot make them: {error}"
+            ) from error
+    planning = config.evaluation.planning
+    for kind in planning.kinds:
         if kind not in world.task_kinds:
             raise ConfigError(
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
                 f" {', '.join(world.task_kinds)}"
             )
+        source = generator(config.evaluation.seed, f"evaluation/{kind}")
+        try:
+            world.sample_tasks(source, kind, planning.tasks, cpu)
+        except ValueError as error:
+            raise ConfigError(
+                f"evaluation.planning.kinds={kind}: data={config.data['name']} cannot make them:"
+                f" {error}"
+            ) from error
 
 
 def check(config: Config) -> int:
     """Build every part of a run once; returns the bytes that its checkpoints will take.
 
-    Raises ConfigError if the run could not start: values, constructors, device.
+    Raises ConfigError if the run could not start or end: values, constructors, device, tasks.
     """
     config.check()
     resolve_device(config.device)
     world = build_world(config)
-    check_task_kinds(config, world)
+    check_world(config, world)
     parts = (build_model(config, world), build_aux_loss(config), build_helpers(config, world))
     weights = sum(p.numel() * p.element_size() for part in parts for p in part.parameters())
     return 3 * weights * 2  # AdamW keeps two moments; two checkpoints are kept

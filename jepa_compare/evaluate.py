@@ -14,49 +14,55 @@ from pathlib import Path
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jepa_compare import run_dir
 from jepa_compare.assess import evaluation_path, floors_directory, floors_of, store_evaluation
-from jepa_compare.build import build_world, check_task_kinds, resolve_device
+from jepa_compare.build import build_world, check_world, resolve_device
 from jepa_compare.compose import die, hydra_composition, one_line, register
-from jepa_compare.config import ConfigError
+from jepa_compare.config import Config, ConfigError
 from jepa_compare.evaluation.evaluate import Evaluator
 from jepa_compare.evaluation.settings import EvaluationSettings
 from jepa_compare.export import NoSuchRun, load_config, load_model
 
 
-def settings_with(settings: EvaluationSettings, overrides: Sequence[str]) -> EvaluationSettings:
-    """`settings` with `evaluation=...` and `evaluation.key=value` overrides applied.
+def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSettings:
+    """The evaluation of `config` with `evaluation=...` and `evaluation.key=value` applied.
 
+    A preset reads what it takes from the data, as the steps of an episode, from the run's data.
     Raises ConfigError in one line for an override of anything else and for values out of range.
     """
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        node = OmegaConf.structured(settings)
-        for override in parsed:
-            key = override.key_or_group
-            if key == "evaluation":
-                with hydra_composition(None):
-                    node = hydra.compose("config", overrides=[override.input_line or ""]).evaluation
-            elif not key.startswith("evaluation."):
-                raise ConfigError(
-                    f"{override.input_line}: only evaluation=... and evaluation.<key>=... change"
-                )
-        for override in parsed:
-            if override.key_or_group.startswith("evaluation."):
-                name = override.key_or_group.removeprefix("evaluation.")
-                OmegaConf.update(node, name, override.value(), merge=True, force_add=False)
-        changed = OmegaConf.to_object(node)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(one_line(error, overrides)) from error
+    with hydra_composition(None):
+        try:
+            changed = OmegaConf.to_object(_composed(config, overrides).evaluation)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(one_line(error, overrides)) from error
     assert isinstance(changed, EvaluationSettings)
     try:
         changed.check()
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return changed
+
+
+def _composed(config: Config, overrides: Sequence[str]) -> DictConfig:
+    """The whole composition, of which the evaluation counts: its keys have their full names."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    presets = [o.input_line or "" for o in parsed if o.key_or_group == "evaluation"]
+    values = [o for o in parsed if o.key_or_group.startswith("evaluation.")]
+    for override in parsed:
+        if override.key_or_group != "evaluation" and override not in values:
+            raise ConfigError(
+                f"{override.input_line}: only evaluation=... and evaluation.<key>=... change"
+            )
+    composed = hydra.compose("config", overrides=presets)
+    composed.data = config.data
+    if not presets:
+        composed.evaluation = config.evaluation
+    for override in values:
+        OmegaConf.update(composed, override.key_or_group, override.value(), force_add=False)
+    return composed
 
 
 def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "auto") -> Path:
@@ -71,16 +77,13 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     config = load_config(directory)
     config.evaluation = settings
     world = build_world(config)
-    check_task_kinds(config, world)
+    check_world(config, world)
     where = resolve_device(device)
     model = load_model(directory, where)
     step = run_dir.read_json(directory / run_dir.SUMMARY)["steps"]
     evaluator = Evaluator(world, settings, where)
-    try:
-        evaluation = evaluator.evaluate(model)
-        floors = floors_of(config, world, evaluator, floors_directory(directory))
-    except ValueError as error:  # tasks that this world cannot draw
-        raise ConfigError(f"{directory}: {error}") from error
+    evaluation = evaluator.evaluate(model)
+    floors = floors_of(config, world, evaluator, floors_directory(directory))
     return store_evaluation(directory, evaluation, floors, settings, step)
 
 
@@ -91,8 +94,13 @@ def finished_runs(paths: Sequence[Path]) -> list[Path]:
         found = [path] if (path / run_dir.CONFIG).exists() else []
         found += sorted(p.parent for p in path.glob(f"**/*/{run_dir.CONFIG}"))
         finished = [run for run in found if (run / run_dir.EXPORT).exists()]
+        if found and not finished:
+            raise NoSuchRun(
+                f"{found[0]} has no {run_dir.EXPORT}: the run did not finish; give its command"
+                " again"
+            )
         if not finished:
-            raise NoSuchRun(f"{path} holds no finished run (no {run_dir.EXPORT} in it)")
+            raise NoSuchRun(f"{path} holds no finished run; name a run directory, or a sweep's")
         runs += finished
     return runs
 
@@ -114,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not paths:
             raise NoSuchRun("name at least one run directory")
         runs = finished_runs(paths)
-        wanted = [settings_with(load_config(run).evaluation, overrides) for run in runs]
+        wanted = [settings_with(load_config(run), overrides) for run in runs]
         for number, (run, settings) in enumerate(zip(runs, wanted, strict=True), start=1):
             path = evaluate_run(run, settings, args.device)
             metrics = run_dir.read_json(path)["metrics"]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from jepa_compare import build, run_dir
@@ -45,13 +46,15 @@ def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:
             f"{directory} has no {run_dir.EXPORT}: the run did not finish; give its command again"
         )
     model = build.build_model(config, build.build_world(config))
-    missing, unexpected = model.load_state_dict(load_file(weights), strict=False)
+    does_not_fit = f"{weights} does not fit the model of its own {run_dir.CONFIG}:"
+    try:
+        missing, unexpected = model.load_state_dict(load_file(weights), strict=False)
+    except (RuntimeError, SafetensorError) as error:  # other shapes, or a damaged file
+        reason = " ".join(" ".join(str(error).splitlines()[:2]).split())
+        raise NoSuchRun(f"{does_not_fit} {reason} Train the run again.") from error
     missing = [name for name in missing if not name.startswith("target_encoder.")]
     if missing or unexpected:
-        raise NoSuchRun(
-            f"{weights} does not fit the model of its own {run_dir.CONFIG}: missing {missing},"
-            f" unexpected {unexpected}"
-        )
+        raise NoSuchRun(f"{does_not_fit} missing {missing}, unexpected {unexpected}")
     return model.to(device).eval()
 
 

@@ -45,6 +45,10 @@ class Helpers(nn.Module):
                 layers += [nn.Linear(width, hidden), nn.ReLU()]
                 width = hidden
             self.inverse_dynamics = nn.Sequential(*layers, nn.Linear(width, action_dim))
+            for layer in self.inverse_dynamics:
+                if isinstance(layer, nn.Linear):  # as eb_jepa starts its own
+                    nn.init.trunc_normal_(layer.weight, std=0.02)
+                    nn.init.zeros_(layer.bias)
 
     def forward(
         self, z_context: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"] | None

@@ -68,14 +68,16 @@ class _Residual(nn.Module):
         self.second = nn.Conv2d(width, width, kernel_size=3, padding=1)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        return x + self.second(F.relu(self.first(F.relu(x))))
+        return F.relu(x + self.second(F.relu(self.first(x))))
 
 
 class ImpalaEncoder(Encoder):
-    """The residual encoder of IMPALA (Espeholt et al., arXiv 1802.01561, figure 3, right).
+    """The residual encoder of IMPALA (Espeholt et al., arXiv 1802.01561, figure 3, right), with
+    the blocks of eb_jepa (arXiv 2602.03604).
 
-    Each stage is a convolution, a 3x3 max-pool of stride 2 and two residual blocks; then ReLU, a
-    linear layer and LayerNorm with affine parameters.
+    Each stage is a convolution, a 3x3 max-pool of stride 2 and two residual blocks; then a linear
+    layer and LayerNorm with affine parameters. A block ends with the ReLU that IMPALA has before
+    each of its convolutions.
     """
 
     def __init__(self, *, obs_shape: tuple[int, int, int], dim: int, channels: list[int]) -> None:
@@ -94,7 +96,7 @@ class ImpalaEncoder(Encoder):
                 _Residual(width),
             ]
             c, h, w = width, (h + 1) // 2, (w + 1) // 2
-        self.body = nn.Sequential(*stages, nn.ReLU(), nn.Flatten(), nn.Linear(c * h * w, dim))
+        self.body = nn.Sequential(*stages, nn.Flatten(), nn.Linear(c * h * w, dim))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:

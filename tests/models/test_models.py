@@ -1,9 +1,12 @@
-"""Sizes of the published models, the meaning of the three targets, the GRU's equations."""
+"""The published models, the meaning of the three targets, the GRU's equations."""
+
+import math
 
 import pytest
 import torch
 from torch import nn
 
+from jepa_compare.helpers import Helpers
 from jepa_compare.latents import Batch
 from jepa_compare.models.encoders import ConvEncoder, ImpalaEncoder
 from jepa_compare.models.jepa import JEPA, Target
@@ -50,9 +53,42 @@ def test_default_model_has_about_the_stated_size() -> None:
 def test_reference_model_has_the_published_size() -> None:
     encoder = ImpalaEncoder(obs_shape=(2, 65, 65), dim=512, channels=[16, 32, 32])
     predictor = GRUPredictor(dim=512, action_dim=2, norm=encoder.norm)
+    helpers = Helpers(
+        dim=512,
+        action_dim=2,
+        inverse_dynamics_weight=1.0,
+        inverse_dynamics_hidden=[256, 256],
+        temporal_similarity_weight=12.0,
+    )
     assert count(encoder) == 1_426_096
     assert count(predictor) == 793_600
+    assert count(helpers) == 328_706
     assert encoder(torch.rand(3, 2, 65, 65)).shape == (3, 512)
+
+
+def test_reference_model_is_the_published_function() -> None:
+    """Numbers of eb_jepa's ImpalaEncoder and RNNPredictor (github.com/facebookresearch/eb_jepa at
+    966e61e, `eb_jepa/architectures.py`) with the weights below, in float64."""
+
+    def fill(module: nn.Module) -> None:
+        for k, p in enumerate(module.parameters()):
+            wave = torch.sin(0.7 * torch.arange(p.numel(), dtype=torch.float64) + k)
+            with torch.no_grad():
+                p.copy_((wave * math.sqrt(2 * p.shape[0] / p.numel())).view_as(p))
+
+    encoder = ImpalaEncoder(obs_shape=(2, 65, 65), dim=512, channels=[16, 32, 32]).double()
+    predictor = GRUPredictor(dim=512, action_dim=2, norm=encoder.norm).double()
+    fill(encoder)
+    fill(predictor.cell)
+    obs = torch.sin(torch.arange(2 * 65 * 65, dtype=torch.float64) / 9).view(1, 2, 65, 65)
+    actions = torch.tensor([[[0.5, -1.0], [1.2, 0.3]]]).double()
+    z = encoder(obs)
+    rolled = predictor.rollout(z, actions, 2)[0, 1]
+    coordinates = [0, 1, 255, 511]
+    encoded = [0.3601207786016511, 1.3825580214857378, -1.2266476872670284, 1.2062643256097765]
+    predicted = [2.3183801732216742, 3.801363027891452, -1.1844398527838824, 1.488529478764315]
+    assert z[0, coordinates].tolist() == pytest.approx(encoded, rel=1e-9)
+    assert rolled[coordinates].tolist() == pytest.approx(predicted, rel=1e-9)
 
 
 def test_shapes_and_alignment_of_latents() -> None:

@@ -1,0 +1,120 @@
+"""Evaluating a finished run again, and everything that can be wrong with the request."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from jepa_compare import build, run_dir
+from jepa_compare.config import ConfigError
+from jepa_compare.evaluate import evaluate_run, main, settings_with
+from jepa_compare.export import load_config
+from tests.runs import job, train
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("evaluate") / "run"
+    train(directory, "training.steps=2")
+    return directory
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that the command dies with."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) -> None:
+    (first,) = (copy / run_dir.EVALUATIONS).iterdir()
+    content, summary = first.read_bytes(), (copy / run_dir.SUMMARY).read_bytes()
+    config = load_config(copy)
+    planner = ["evaluation=random_wall", "evaluation.planning.planner.iterations=1"]
+    small = ["evaluation.trajectories=8", "evaluation.collapse_trajectories=4"]
+    short = ["evaluation.planning.tasks=2", "evaluation.planning.steps=2"]
+    for overrides in ([*planner, *small, *short], ["evaluation.seed=3"]):
+        settings = settings_with(config, overrides)
+        path = evaluate_run(copy, settings, "cpu")
+        stored = run_dir.read_json(path)
+        assert stored["settings"]["seed"] == settings.seed
+        assert stored["settings"]["planning"]["planner"]["kind"] == settings.planning.planner.kind
+        assert set(stored["floors"]) >= {"oracle", "untrained"}
+    assert len(list((copy / run_dir.EVALUATIONS).iterdir())) == 3
+    assert first.read_bytes() == content
+    assert (copy / run_dir.SUMMARY).read_bytes() == summary
+
+
+def test_an_evaluation_that_is_there_is_kept(copy: Path) -> None:
+    (first,) = (copy / run_dir.EVALUATIONS).iterdir()
+    content = run_dir.read_json(first)
+    run_dir.write_json(first, content | {"mark": "mine"})
+    assert evaluate_run(copy, load_config(copy).evaluation, "cpu") == first
+    assert run_dir.read_json(first)["mark"] == "mine"
+
+
+def test_a_preset_takes_from_the_data_what_the_runs_data_says() -> None:
+    reference = job("experiment=two_rooms_random_wall_small").config
+    settings = settings_with(reference, ["evaluation=random_wall_cem"])
+    assert settings.planning.steps == reference.data["episode_steps"] == 200
+    default = job().config
+    assert settings_with(default, ["evaluation=default"]).planning.steps == 24
+    overrides = ["evaluation=random_wall_cem", "evaluation.planning.steps=7"]
+    assert settings_with(reference, overrides).planning.steps == 7
+    assert settings_with(reference, ["evaluation.seed=5"]).planning.steps == 4  # as it was
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.lr=1"], "training.lr=1: only evaluation=... and evaluation.<key>=... change"),
+        (["evaluation=defualt"], "evaluation=defualt: no such option (did you mean 'default'?)"),
+        (["evaluation.planning.task=3"], "planning.task: unknown key (did you mean 'tasks'?)"),
+        (["evaluation.planning.tasks=0"], "evaluation.planning.tasks=0: must be at least 1"),
+        (["evaluation.planning.kinds=[up]"], "kinds=up: data=two_rooms has same, door, detour"),
+        (["evaluation.planning.tasks=abc"], "evaluation.planning.tasks=abc: Value 'abc'"),
+    ],
+)
+def test_a_request_that_does_not_fit_is_one_line(
+    finished: Path, capsys: pytest.CaptureFixture[str], overrides: list[str], message: str
+) -> None:
+    assert message in complaint(capsys, str(finished), *overrides)
+
+
+def test_a_directory_without_a_finished_run_is_one_line(
+    copy: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "holds no finished run" in complaint(capsys, str(tmp_path / "nothing"))
+    assert "name at least one run" in complaint(capsys, "evaluation.seed=1")
+    weights = copy / run_dir.EXPORT
+    tensors = {key: tensor.clone() for key, tensor in load_file(weights).items()}  # no mmap
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert "does not fit the model of its own config.json" in complaint(
+        capsys, str(copy), "evaluation.seed=1"
+    )
+    name = "encoder.body.0.weight"
+    save_file({**tensors, name: tensors[name][:8].clone()}, weights)
+    assert f"size mismatch for {name}" in complaint(capsys, str(copy), "evaluation.seed=1")
+    save_file({key: tensor for key, tensor in tensors.items() if key != name}, weights)
+    assert f"missing ['{name}']" in complaint(capsys, str(copy), "evaluation.seed=1")
+    weights.unlink()
+    assert "the run did not finish" in complaint(capsys, str(copy), "evaluation.seed=1")
+
+
+def test_goals_and_frames_that_a_world_cannot_make_are_found_before_the_training() -> None:
+    with pytest.raises(ConfigError, match=r"kinds=same: data=two_rooms cannot .*only 0 of 2 same"):
+        build.check(job("data.min_same_distance=1000").config)
+    reference = ("data=two_rooms_random_wall", "model=impala_gru")
+    with pytest.raises(ConfigError, match=r"evaluation.frames=91: data=two_rooms_random_wall"):
+        build.check(job(*reference, "evaluation.frames=91").config)
+    with pytest.raises(ConfigError, match=r"training.frames=91: data=two_rooms_random_wall"):
+        build.check(job(*reference, "training.frames=91").config)
