@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from jepa_compare.comparison.findings import Estimate, Pair, Reading, Row
 from jepa_compare.comparison.metrics import Metric
+from jepa_compare.comparison.statistics import ALPHA
 
 
 def p_text(p: float) -> str:
-    """ "p = .002", "p < .001": no leading zero, since p cannot exceed 1."""
+    """ "p = .002", "p < .001": no leading zero, since p cannot exceed 1; as many digits as show
+    on which side of .05 it lies."""
     if p < 0.001:
         return "p < .001"
     digits = 3 if p < 0.1 else 2
+    while float(f"{p:.{digits}f}") >= ALPHA > p and digits < 15:
+        digits += 1
     return "p = " + f"{p:.{digits}f}".removeprefix("0")
 
 
@@ -135,10 +139,11 @@ def write_verdict(
     if tests:
         seeds = statistics.median_low(len(pair.differences) for pair in tests)
         size = primary.text(statistics.median(pair.detectable for pair in tests))
-        family = f"corrected for {family_size(pairs['all', primary.key])} pairs"
+        family = family_size(pairs["all", primary.key])
+        over = f"median over pairs, power .8, corrected for {family} pairs"
         sentences.append(
             f"With {seeds_text(seeds)} this sweep could have detected a difference of {size}"
-            f"{unit_text(primary)} (median over pairs, power .8, {family})."
+            f"{unit_text(primary)} ({over if family > 1 else 'power .8'})."
         )
     healthy = on(primary, "healthy")
     if healthy != sentences[0]:
@@ -190,7 +195,10 @@ def conclusion(
             )
         return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}."
     separable = sum(pair.separable for pair in tested)
-    tally = f"{separable} of {len(tested)} tested pairs are separable at p < .05, Holm-corrected."
+    tally = (
+        f"{separable} of {len(tested)} tested pair{'s are' if len(tested) > 1 else ' is'} separable"
+        " at p < .05, Holm-corrected."
+    )
     if baseline is not None:
         better = sum(
             pair.separable and is_better(metric, pair.mean if pair.b == baseline else -pair.mean)

@@ -4,8 +4,9 @@
     python scripts/benchmark/aggregate.py 100 200 --keep DIR --arguments="--format json"
 
 Writes synthetic sweeps (five losses, 200 lines of metrics a run, 100 tasks of three kinds), then
-aggregates each in a process of its own: seconds by the clock and of processor time, peak resident memory,
-as a Markdown table. `--arguments` are given to aggregate.py. DIR is made if need be and reused.
+aggregates each in a process of its own and prints, as a Markdown table, its seconds by the clock
+and of processor time and its peak resident memory. `--arguments` go to aggregate.py. DIR is made
+if need be, and reused.
 """
 
 import argparse
