@@ -41,12 +41,12 @@ def compare_pairs(
     The family of Holm's correction is every pair returned here with two common seeds and nothing
     that confounds it. One whose difference does not vary has no test of its own and counts in the
     family as one that is not rejected: leaving it out would let the data choose the family. Above
-    40 rows those without a score are left aside, and above 40 rows with one there are no pairs
-    without a baseline.
+    40 rows those with fewer than two scores are left aside; if more than 40 are left there are no
+    pairs without a baseline.
     """
     scores = {row.label: scores_by_seed(row, metric, reading) for row in rows}
     if len(rows) > MOST_ROWS:
-        rows = [row for row in rows if scores[row.label] or row.label == baseline]
+        rows = [row for row in rows if len(scores[row.label]) > 1 or row.label == baseline]
     if baseline is not None:
         base = next(row for row in rows if row.label == baseline)
         chosen = [(row, base) for row in rows if row is not base]
