@@ -179,7 +179,7 @@ def check_world(config: Config, world: World) -> None:
 
 
 def check(config: Config) -> int:
-    """Build every part of a run once; returns the bytes that its checkpoints will take.
+    """Build every part of a run once; returns the bytes that a checkpoint of it will take.
 
     Raises ConfigError if the run could not start or end: values, constructors, device, tasks.
     """
@@ -189,4 +189,4 @@ def check(config: Config) -> int:
     check_world(config, world)
     parts = (build_model(config, world), build_aux_loss(config), build_helpers(config, world))
     weights = sum(p.numel() * p.element_size() for part in parts for p in part.parameters())
-    return 3 * weights * 2  # AdamW keeps two moments; two checkpoints are kept
+    return 3 * weights  # AdamW keeps two moments

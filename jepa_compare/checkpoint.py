@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 class ForeignCheckpoint(RuntimeError):
     """A readable file that is no checkpoint of this run."""
 
+    resumable = True  # the next attempt looks again; it must not start over and remove the file
+
 
 def save(directory: Path, state: dict[str, Any]) -> None:
     """Make `state` the newest checkpoint and keep the last one.
@@ -35,6 +37,7 @@ def save(directory: Path, state: dict[str, Any]) -> None:
     if newest.exists():
         os.replace(newest, previous)
     os.replace(incoming, newest)
+    run_dir.sync_directory(directory)
 
 
 def remove(directory: Path) -> None:

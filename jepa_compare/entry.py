@@ -3,6 +3,7 @@
 import logging
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -27,7 +28,17 @@ from jepa_compare.compose import (
 from jepa_compare.config import ConfigError
 from jepa_compare.interrupts import Interrupted
 from jepa_compare.lock import DirectoryLock, Locked
-from jepa_compare.run_dir import COMPARISON, CONFIG, FLOORS, LOG, content_hash, read_json
+from jepa_compare.run_dir import (
+    CHECKPOINT,
+    CHECKPOINT_PREVIOUS,
+    COMPARISON,
+    CONFIG,
+    CONSOLE,
+    FLOORS,
+    LOG,
+    content_hash,
+    read_json,
+)
 from jepa_compare.run_writer import differing_keys, is_complete, read_status, write_queued
 
 log = logging.getLogger(__name__)
@@ -48,9 +59,11 @@ def main() -> None:
         check(command.jobs)
         # Hydra reads sys.argv: let it see the sweep's name, if it has just been given one.
         sys.argv += command.overrides[len(args.overrides) :]
+        if not multirun:
+            _name_the_difference(command.jobs[0], command.jobs)
         with sweep(command.jobs) if multirun else nullcontext():
             _hydra_main()
-    except (ConfigError, Locked) as error:
+    except (ConfigError, Locked, OSError) as error:
         die(str(error))
     except Interrupted as error:
         print(f"jepa_compare: {error}; the same command continues", file=sys.stderr)
@@ -80,36 +93,58 @@ def task(cfg: DictConfig) -> None:
         return
     from jepa_compare.train import run  # torch: only a process that trains pays for it
 
-    run(config, identity, directory)
+    try:
+        run(config, identity, directory)
+    except Exception as error:
+        _let_go(error)
+        raise
+
+
+def _let_go(error: BaseException) -> None:
+    """Free what a failed job held. Hydra keeps the exception, whose trace would keep the model and
+    the GPU's memory, until the last job of the sweep."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
 
 
 def check(jobs: Sequence[Job]) -> None:
     """Raise a ConfigError for the first job that could not start, before any starts."""
     from jepa_compare import build
 
-    seen: set[str] = set()
-    bytes_per_run = bytes_needed = 0
+    checkpoint_bytes: dict[str, int] = {}
+    needed = 0
     for job in jobs:
         parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
         key = content_hash(parts)
-        if key not in seen:  # seeds do not change what can be built
-            seen.add(key)
-            bytes_per_run = build.check(job.config)
-        bytes_needed += bytes_per_run
-    parent = jobs[0].directory.resolve()
+        if key not in checkpoint_bytes:  # seeds do not change what can be built
+            checkpoint_bytes[key] = build.check(job.config)
+        if not is_complete(job.directory, job.identity):
+            # Two are kept while a third is written.
+            needed += max(0, 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory))
+    directory = jobs[0].directory
+    parent = directory.resolve()
     while not parent.exists():
         parent = parent.parent
     free = shutil.disk_usage(parent).free
-    if free < bytes_needed:
+    if free < needed:
         raise ConfigError(
-            f"{parent} has {free / 1e9:.1f} GB free, the checkpoints of {len(jobs)} runs need"
-            f" {bytes_needed / 1e9:.1f} GB; free some, or set hydra.sweep.dir elsewhere"
+            f"{parent} has {free / 1e9:.3g} GB free, the checkpoints of {len(jobs)} runs need"
+            f" {needed / 1e9:.3g} GB; free some, or set hydra.sweep.dir elsewhere"
         )
     try:
-        jobs[0].directory.mkdir(parents=True, exist_ok=True)
-        (jobs[0].directory / ".hydra").mkdir(exist_ok=True)
+        probe = directory / ".hydra" / ".probe"
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"can be written")  # a directory of a read-only disk may well be there
+        probe.unlink()
     except OSError as error:
-        raise ConfigError(f"{jobs[0].directory} cannot be written ({error.strerror})") from error
+        raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+
+
+def _size_of_checkpoints(directory: Path) -> int:
+    paths = [directory / name for name in (CHECKPOINT, CHECKPOINT_PREVIOUS)]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 @contextmanager
@@ -141,16 +176,18 @@ def conclude(directory: Path, jobs: Sequence[Job]) -> None:
         status = read_status(job.directory)
         if status.get("state") == "failed":
             exception = status["exception"]
+            # A process that never came so far as to have a log has its output.
+            logs = (job.directory / name for name in (LOG, CONSOLE))
             print(
                 f"jepa_compare: {job.directory.name} failed: {exception['type']}:"
-                f" {exception['message']} (log: {job.directory / LOG})",
+                f" {exception['message']} (log: {next((p for p in logs if p.exists()), 'none')})",
                 file=sys.stderr,
             )
 
 
 def _name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
     """Say what sets a new run apart from one of the same loss and seed in a named sweep."""
-    if job.directory.exists():
+    if (job.directory / CONFIG).exists():
         return
     mine = {other.directory.name for other in jobs}
     prefix = job.directory.name.rsplit("_", 1)[0]

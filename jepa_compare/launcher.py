@@ -4,6 +4,7 @@ A fresh process shares nothing with the job before it, and a job that is killed 
 it. Every job is this command line with one combination of its values, so that it can be run alone.
 """
 
+import contextlib
 import logging
 import os
 import queue
@@ -26,13 +27,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from jepa_compare.compose import identity_of, plain, typed
 from jepa_compare.interrupts import Interrupts
 from jepa_compare.run_dir import CONSOLE
-from jepa_compare.run_writer import read_status
+from jepa_compare.run_writer import LEAVE_SECONDS, is_complete, read_status, record_death
 
 log = logging.getLogger(__name__)
 
-LEAVE_SECONDS = 15.0
 POLL_SECONDS = 0.1
 _PLUGIN = "hydra_plugins.jepa_compare"
 WATCH = "JEPA_COMPARE_LAUNCHED"
@@ -53,21 +54,38 @@ def leave_with_parent() -> None:
     def watch() -> None:
         while os.read(0, 1):
             continue
-        os.kill(os.getpid(), signal.SIGTERM)
+        # The launcher made this process a group's leader: what it has started itself leaves too.
+        os.killpg(os.getpid(), signal.SIGTERM)
+        time.sleep(LEAVE_SECONDS)
+        os.killpg(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def gpu_slots(jobs_per_gpu: int) -> list[str]:
-    """A value of CUDA_VISIBLE_DEVICES for each job that may run at once; [] without a GPU."""
+def gpu_slots(device: str, jobs_per_gpu: int) -> list[str | None]:
+    """A value of CUDA_VISIBLE_DEVICES for each job that may run at once; [] without a GPU.
+
+    None leaves the variable as it is: `device=cuda:1` says itself which one it wants.
+    """
+    if device == "cpu":
+        return []
+    if device.startswith("cuda:"):
+        return [None] * jobs_per_gpu
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        devices = [name for name in visible.split(",") if name.strip()]
+        devices = [name.strip() for name in visible.split(",") if name.strip()]
     else:
         import torch
 
         devices = [str(index) for index in range(torch.cuda.device_count())]
     return [name for _ in range(jobs_per_gpu) for name in devices]
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on: a scheduler often allows fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass
@@ -77,6 +95,8 @@ class _Job:
     directory: Path
     command: list[str]
     config: DictConfig
+    done: bool = False
+    """Its run is there, with the evaluation that is asked for: no process is needed."""
     process: subprocess.Popen[bytes] | None = None
     slot: str | None = None
 
@@ -115,15 +135,15 @@ class ProcessLauncher(Launcher):
             self._prepare(initial_job_idx + i, list(overrides))
             for i, overrides in enumerate(job_overrides)
         ]
-        slots: list[str | None] = list(gpu_slots(self.jobs_per_gpu))
-        threads = int(self.config.training.num_threads)
-        cores = os.cpu_count() or 1
+        threads = max(int(job.config.training.num_threads) for job in jobs)
+        cores = usable_cores()
+        slots = gpu_slots(str(self.config.device), self.jobs_per_gpu)
         n_jobs = self.n_jobs or len(slots) or max(1, cores // threads)
         n_jobs = min(n_jobs, len(jobs))
         slots = [slots[i % len(slots)] if slots else None for i in range(n_jobs)]
         if n_jobs * threads > cores:
             log.warning(
-                "%d jobs with training.num_threads=%d want %d threads, this machine has %d cores",
+                "%d jobs with training.num_threads=%d want %d threads, this process has %d cores",
                 n_jobs,
                 threads,
                 n_jobs * threads,
@@ -151,7 +171,7 @@ class ProcessLauncher(Launcher):
             if source.provider == "command-line":
                 arguments = ["--config-dir", source.path, *arguments]
         command = [sys.executable, "-m", "jepa_compare.train", *arguments]
-        return _Job(index, overrides, directory, command, config)
+        return _Job(index, overrides, directory, command, config, _is_done(directory, config))
 
 
 @dataclass
@@ -180,28 +200,36 @@ class _Pool:
             total = display.add_task("jobs", total=len(self.jobs))
             bars = {}
             try:
-                with interrupts.at_once():
-                    while running or not waiting.empty():
-                        while free and not waiting.empty():
-                            job = waiting.get()
-                            self._start(job, free.pop())
-                            running.append(job)
-                            bars[job.index] = display.add_task(job.directory.name, total=None)
-                        for job in list(running):
-                            status = read_status(job.directory)
-                            display.update(
-                                bars[job.index],
-                                completed=status.get("step", 0),
-                                total=status.get("steps"),
+                while running or not waiting.empty():
+                    # Read here, not raised anywhere: no process may be started and not noted.
+                    interrupts.leave_if_requested()
+                    while free and not waiting.empty():
+                        job = waiting.get()
+                        if job.done:
+                            self.finished[job.index] = _completed(job)
+                            log.info(
+                                "\t#%d is complete: skipped: %s", job.index, job.directory.name
                             )
-                            assert job.process is not None
-                            if job.process.poll() is not None:
-                                running.remove(job)
-                                free.append(job.slot)
-                                self.finished[job.index] = self._result(job)
-                                display.remove_task(bars.pop(job.index))
-                                display.advance(total)
-                        time.sleep(POLL_SECONDS)
+                            display.advance(total)
+                            continue
+                        self._start(job, free.pop())
+                        running.append(job)
+                        bars[job.index] = display.add_task(job.directory.name, total=None)
+                    for job in list(running):
+                        status = read_status(job.directory)
+                        display.update(
+                            bars[job.index],
+                            completed=status.get("step", 0),
+                            total=status.get("steps"),
+                        )
+                        assert job.process is not None
+                        if job.process.poll() is not None:
+                            running.remove(job)
+                            free.append(job.slot)
+                            self.finished[job.index] = self._result(job)
+                            display.remove_task(bars.pop(job.index))
+                            display.advance(total)
+                    time.sleep(POLL_SECONDS)
             finally:
                 self._stop(running)
         return [self.finished[job.index] for job in self.jobs]
@@ -228,18 +256,22 @@ class _Pool:
         if job.process.stdin is not None:
             job.process.stdin.close()
         code = job.process.returncode
-        result = JobReturn(overrides=job.overrides, cfg=job.config, hydra_cfg=job.config)
-        result.task_name = "train"
         if code == 0:
-            result.status, result.return_value = JobStatus.COMPLETED, None
             log.info("\t#%d completed: %s", job.index, job.directory.name)
-        else:
-            how = f"signal {-code}" if code < 0 else f"exit status {code}"
-            result.status = JobStatus.FAILED
-            result.return_value = JobFailed(
-                f"{job.directory.name} ended with {how}; its output is in {job.directory / CONSOLE}"
-            )
-            log.warning("\t#%d failed (%s): %s", job.index, how, job.directory.name)
+            return _completed(job)
+        _kill_group(job.process.pid)  # what it had started itself
+        how = f"ended with exit status {code}"
+        if code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        how += f"; its output is in {job.directory / CONSOLE}"
+        log.warning("\t#%d failed: %s %s", job.index, job.directory.name, how)
+        try:
+            record_death(job.directory, how)
+        except OSError as error:
+            log.warning("\t#%d: its status cannot be written (%s)", job.index, error)
+        result = _completed(job)
+        result.status = JobStatus.FAILED
+        result.return_value = JobFailed(f"{job.directory.name} {how}")
         return result
 
     def _stop(self, running: list[_Job]) -> None:
@@ -249,11 +281,30 @@ class _Pool:
             process.terminate()
         deadline = time.monotonic() + LEAVE_SECONDS
         for process in processes:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _kill_group(process.pid)  # itself, if it is still there, and what it had started
+            process.wait()
+
+
+def _is_done(directory: Path, config: DictConfig) -> bool:
+    from jepa_compare.assess import evaluation_path
+
+    if not is_complete(directory, identity_of(config)):
+        return False
+    return evaluation_path(directory, typed(plain(config)).evaluation).exists()
+
+
+def _completed(job: _Job) -> JobReturn:
+    result = JobReturn(overrides=job.overrides, cfg=job.config, hydra_cfg=job.config)
+    result.task_name, result.status, result.return_value = "train", JobStatus.COMPLETED, None
+    return result
+
+
+def _kill_group(leader: int) -> None:
+    """Kill a process that leads a group, or what it has left of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def register() -> None:

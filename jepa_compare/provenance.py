@@ -16,12 +16,19 @@ import jepa_compare
 _VERSIONED = ("torch", "numpy", "hydra-core", "omegaconf", "wandb", "scipy")
 # Variables that change numbers, speed or placement. Never the whole environment: it holds keys.
 _ENVIRONMENT = (
+    "ATEN_CPU_CAPABILITY",
     "CUBLAS_WORKSPACE_CONFIG",
     "CUDA_VISIBLE_DEVICES",
+    "DNNL_MAX_CPU_ISA",
+    "GOMP_CPU_AFFINITY",
     "KMP_AFFINITY",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
     "MKL_NUM_THREADS",
     "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "ONEDNN_MAX_CPU_ISA",
     "PYTORCH_ALLOC_CONF",
     "PYTORCH_CUDA_ALLOC_CONF",
     "SLURM_JOB_ID",
@@ -37,6 +44,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
             "device": device.type,
             "name": _device_name(device),
             "cores": os.cpu_count(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
         },
         "git": _git(),
@@ -44,6 +52,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "cudnn_deterministic": torch.backends.cudnn.deterministic,
             "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         },
         "environment": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
@@ -55,6 +64,9 @@ def _versions() -> dict[str, str]:
     versions = {"jepa_compare": jepa_compare.__version__, "python": platform.python_version()}
     for name in _VERSIONED:
         versions[name] = importlib.metadata.version(name)
+    if torch.version.cuda is not None:
+        versions["cuda"] = torch.version.cuda
+        versions["cudnn"] = str(torch.backends.cudnn.version())
     return versions
 
 

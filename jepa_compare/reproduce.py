@@ -1,5 +1,6 @@
 """`jepa-compare reproduce RUN_DIR`: run it again and compare the numbers."""
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -35,19 +36,24 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
     """Run the config of `directory` again, into `out` or a temporary directory.
 
     Prints what differs: first the surroundings, then the metrics. Returns whether all metrics are
-    equal, bit for bit. Raises CannotReproduce if `directory` holds no finished run.
+    equal, bit for bit. Raises CannotReproduce if `directory` holds no finished run, or `out` holds
+    anything. A run that diverged is reproduced by one that diverges.
     """
     from jepa_compare.compose import typed
-    from jepa_compare.train import run
+    from jepa_compare.train import Diverged, run
 
     for name in (run_dir.CONFIG, run_dir.SUMMARY, run_dir.METRICS):
         if not (directory / name).exists():
             raise CannotReproduce(f"{directory} holds no finished run: it has no {name}")
+    if out is not None and out.exists() and any(out.iterdir()):
+        raise CannotReproduce(f"{out} is not empty: a run that is there would be continued")
     identity = run_dir.read_json(directory / run_dir.CONFIG)
     config = typed(identity["config"])
+    config.tracking.mode = "disabled"  # or W&B would take it for the first run, resumed
     with tempfile.TemporaryDirectory() as temporary:
         again = out or Path(temporary) / directory.name
-        run(config, identity, again)
+        with contextlib.suppress(Diverged):
+            run(config, identity, again)
         old, new = (run_dir.read_json(path / run_dir.SUMMARY) for path in (directory, again))
         for name in _RECORDED:
             for line in differing_keys(old.get(name), new.get(name), f"{name}."):

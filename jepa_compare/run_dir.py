@@ -8,7 +8,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +32,8 @@ LOCK = "lock.json"
 LOG = "train.log"
 CONSOLE = "console.log"
 
+_TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")
+
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
 Verdict = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
 
@@ -39,7 +44,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     # Not tempfile's: its files are readable by their owner alone, and colleagues read sweeps.
     temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        with temporary.open("xb") as file:
+        with naming(path), temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -47,11 +52,34 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Force the names in `directory` to disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what `write_bytes` left when its process was killed; nobody may be writing."""
+    for path in directory.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of a write, which knows no name, say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _finite(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The training half's side of a run directory: one owner, status at every moment, metrics."""
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -16,7 +17,9 @@ from jepa_compare.interrupts import Interrupted
 from jepa_compare.lock import DirectoryLock
 from jepa_compare.run_dir import State
 
-HEARTBEAT_SECONDS = 5.0
+LEAVE_SECONDS = 15.0
+"""How long an owner that was asked to leave may take."""
+log = logging.getLogger(__name__)
 # What a machine does to a run, as opposed to what the run does: worth continuing, not repeating.
 _ENVIRONMENTAL = (OSError, MemoryError)
 
@@ -66,26 +69,46 @@ def write_queued(directory: Path, identity: Mapping[str, Any], steps: int) -> No
     run_dir.write_json(directory / run_dir.STATUS, status)
 
 
+def record_death(directory: Path, how: str) -> None:
+    """Say in the status of a run that its process ended without saying so; nobody owns it now."""
+    status = read_status(directory)
+    if status.get("state") not in ("queued", "running"):
+        return
+    exception = {"type": "JobDied", "message": how, "traceback": "", "resumable": True}
+    status |= {"state": "failed", "ended": time.time(), "exception": exception}
+    run_dir.write_json(directory / run_dir.STATUS, status)
+
+
 class RunWriter:
     """Owns a run directory while it is entered.
 
-    Entering raises Locked if another process owns it and OtherRun if another configuration lives
-    in it. Leaving records how: completed, failed (with the exception) or interrupted.
+    Entering raises Locked if another process owns it (and has not left after `patience` seconds)
+    and OtherRun if another configuration lives in it. Leaving records how: completed, failed (with
+    the exception) or interrupted.
     """
 
-    def __init__(self, directory: Path, identity: Mapping[str, Any], steps: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        identity: Mapping[str, Any],
+        steps: int,
+        patience: float = LEAVE_SECONDS,
+    ) -> None:
         self.directory = directory
         self.taken_over: str | None = None
         self.previous: State | None = None
         """How the last attempt at this run ended; None for a first one."""
-        self.fresh_start = True
-        """Whether what an earlier attempt left must not be continued."""
+        self.fresh_start = False
+        """Whether the checkpoints of an earlier attempt must not be continued: its code failed."""
         self.step = 0
+        self.first_step = 0
+        """Where this attempt began."""
         self._identity = identity
         self._steps = steps
         self._started = time.time()
-        self._lock = DirectoryLock(directory)
-        self._alive = threading.Event()
+        self._state: State | None = None
+        self._recording = threading.Lock()
+        self._lock = DirectoryLock(directory, patience=patience, on_beat=self._beat)
 
     def __enter__(self) -> "RunWriter":
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -95,8 +118,6 @@ class RunWriter:
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
-        self._heart = threading.Thread(target=self._beat, daemon=True)
-        self._heart.start()
         return self
 
     def _claim(self) -> None:
@@ -105,9 +126,7 @@ class RunWriter:
         self.previous = None if state == "queued" else state
         self.taken_over = self._lock.taken_over if state == "running" else None
         exception = status.get("exception") or {}
-        self.fresh_start = state in (None, "queued") or (
-            state == "failed" and not exception.get("resumable", False)
-        )
+        self.fresh_start = state == "failed" and not exception.get("resumable", False)
         config = self.directory / run_dir.CONFIG
         if config.exists():
             old = run_dir.read_json(config)
@@ -117,8 +136,12 @@ class RunWriter:
                     f"{self.directory} holds another run ({'; '.join(changed)}); choose another"
                     " hydra.run.dir, or remove it"
                 )
+        for folder in (self.directory, self.directory / run_dir.EVALUATIONS):
+            run_dir.remove_leftovers(folder)
         run_dir.write_json(config, self._identity)
-        self._write_status("running")
+        self._state = "running"
+        self._write_status(self._status())
+        (self.directory / run_dir.SUMMARY).unlink(missing_ok=True)  # an earlier attempt's
 
     def __exit__(
         self,
@@ -126,50 +149,65 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._alive.set()
-        self._heart.join()
-        try:
+        with self._recording:
             if error is None:
-                self._write_status("completed", ended=True)
+                self._state = "completed"
             elif isinstance(error, (Interrupted, KeyboardInterrupt)):
-                self._write_status("interrupted", ended=True)
+                self._state = "interrupted"
             else:
-                self._write_status("failed", ended=True, error=error)
+                self._state = "failed"
+        try:
+            self._write_status(self._status(error))
+        except OSError as failure:
+            if error is None:
+                raise
+            # The reason for leaving is what matters; and a full disk may well be the reason.
+            log.error("the status cannot be written (%s)", failure)
         finally:
             self._lock.__exit__(None, None, None)
 
     def _beat(self) -> None:
-        while not self._alive.wait(HEARTBEAT_SECONDS):
-            try:
-                self._lock.heartbeat()
-                self._write_status("running")
-            except OSError:
-                continue  # a full disk is the training's to report, with its step
+        with self._recording:
+            if self._state == "running":
+                self._write_status(self._status())
 
-    def _write_status(
-        self, state: State, *, ended: bool = False, error: BaseException | None = None
-    ) -> None:
+    def _status(self, error: BaseException | None = None) -> dict[str, Any]:
         now = time.time()
         status: dict[str, Any] = {
-            "state": state,
+            "state": self._state,
             "step": self.step,
+            "first_step": self.first_step,
             "steps": self._steps,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "heartbeat": now,
             "started": self._started,
-            "ended": now if ended else None,
+            "ended": None if self._state == "running" else now,
             "exception": None,
         }
-        if error is not None:
+        if self._state == "failed" and error is not None:
             status["exception"] = {
                 "type": type(error).__name__,
                 "message": str(error),
                 "traceback": "".join(traceback.format_exception(error)),
                 "resumable": isinstance(error, _ENVIRONMENTAL)
+                or getattr(error, "resumable", False)
                 or type(error).__name__ == "OutOfMemoryError",
             }
-        run_dir.write_json(self.directory / run_dir.STATUS, status)
+        return status
+
+    def _write_status(self, status: dict[str, Any]) -> None:
+        path = self.directory / run_dir.STATUS
+        try:
+            run_dir.write_json(path, status)
+        except OSError:
+            if not status["exception"]:
+                raise
+            # No room for a second file: into the room that the first one has.
+            status["exception"]["traceback"] = ""
+            with path.open("r+b") as file:
+                file.write(run_dir.to_json(status).encode())
+                file.truncate()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary: the last file of a run."""
@@ -180,7 +218,8 @@ class RunWriter:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row; it is in the kernel's hands when this returns."""
-        with (self.directory / run_dir.METRICS).open("ab") as file:
+        path = self.directory / run_dir.METRICS
+        with run_dir.naming(path), path.open("ab") as file:
             file.write((run_dir.to_json(dict(row)) + "\n").encode())
 
     def read_metrics(self) -> list[dict[str, Any]]:
@@ -190,11 +229,18 @@ class RunWriter:
 
     def sync_metrics(self) -> int:
         """Force the rows to disk; returns their length in bytes, for a checkpoint to remember."""
-        with (self.directory / run_dir.METRICS).open("ab") as file:
+        path = self.directory / run_dir.METRICS
+        with run_dir.naming(path), path.open("ab") as file:
             os.fsync(file.fileno())
             return file.tell()
 
-    def truncate_metrics(self, length: int) -> None:
-        """Drop the rows after `length` bytes: a resumed run writes them again."""
+    def truncate_metrics(self, length: int) -> bool:
+        """Drop the rows after `length` bytes: a resumed run writes them again.
+
+        False, with nothing done, if there are fewer.
+        """
         with (self.directory / run_dir.METRICS).open("ab") as file:
+            if file.tell() < length:
+                return False
             file.truncate(length)
+        return True

@@ -10,16 +10,28 @@ from rich.markup import escape
 from rich.table import Table
 
 from jepa_compare.comparison.load import load_runs
+from jepa_compare.comparison.parse import STATUS_LIMIT
+from jepa_compare.comparison.reader import Damaged, integer, number, read_object
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
+from jepa_compare.run_dir import STATUS
 
 _COLOURS = {"healthy": "green", "running": "cyan", "queued": "dim"}
 
 
 def remaining_seconds(run: Run, now: float) -> float | None:
     """Expected training time left, from this attempt's pace; None if it cannot be told."""
-    if run.state != "running" or run.started is None or run.step == 0:
+    if run.state != "running" or run.started is None:
         return None
-    return (now - run.started) * (run.steps - run.step) / run.step
+    try:
+        status = read_object(run.path, STATUS, limit=STATUS_LIMIT) or {}
+        done = integer(status.get("step"), "step") - integer(status.get("first_step"), "first_step")
+        until = number(status.get("heartbeat"))  # of which `done` was true
+    except Damaged:
+        return None
+    if done <= 0 or not run.started < until:
+        return None
+    left = (until - run.started) * (run.steps - run.step) / done
+    return max(0.0, left - (now - until))
 
 
 def status_table(runs: Runs, now: float) -> Table:

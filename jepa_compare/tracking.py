@@ -3,6 +3,7 @@
 import logging
 import netrc
 import os
+import re
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -11,11 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from jepa_compare.config import TrackingConfig
+from jepa_compare.interrupts import Interrupted
 
 log = logging.getLogger(__name__)
 
 
 FINISH_SECONDS = 60.0
+LEAVE_SECONDS = 3.0
+"""Instead of the former for a run that was asked to leave."""
 
 
 def _has_key() -> bool:
@@ -51,7 +55,7 @@ class Tracker:
             "entity": config.entity,
             "group": sweep,
             "name": name,
-            "id": f"{sweep}-{run_name}"[-120:],
+            "id": re.sub(r"[:;,#?/']", "_", f"{sweep}-{run_name}"[-120:]),  # W&B's own list
             "resume": "allow",
             "tags": list(config.tags),
             "dir": str(directory),
@@ -61,8 +65,9 @@ class Tracker:
 
     def __enter__(self) -> "Tracker":
         mode = self._config.mode
-        if os.environ.get("WANDB_MODE") == "disabled":
-            mode = "disabled"
+        wished = os.environ.get("WANDB_MODE")
+        if wished == "disabled" or (wished == "offline" and mode in ("auto", "online")):
+            mode = wished
         if mode == "auto":
             mode = "online" if _has_key() else "offline"
         if mode == "online" and not _has_key():
@@ -129,7 +134,12 @@ class Tracker:
         code = 0 if error is None else 1
         finishing = threading.Thread(target=self._finish, args=(code,), daemon=True)
         finishing.start()
-        finishing.join(FINISH_SECONDS)
+        finishing.join(LEAVE_SECONDS if isinstance(error, Interrupted) else FINISH_SECONDS)
+        if finishing.is_alive():
+            log.warning(
+                "Weights & Biases does not finish: its files are in %s, for 'wandb sync'",
+                Path(self._arguments["dir"]) / "wandb",
+            )
 
     def _finish(self, code: int) -> None:
         try:

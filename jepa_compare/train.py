@@ -28,13 +28,14 @@ from jepa_compare.config import Config
 from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
 from jepa_compare.export import export
-from jepa_compare.interrupts import Interrupts
+from jepa_compare.interrupts import Interrupted, Interrupts
 from jepa_compare.latents import Batch
+from jepa_compare.models.jepa import JEPA
 from jepa_compare.objective import Objective, ObjectiveOutput
 from jepa_compare.progress import RunProgress
 from jepa_compare.provenance import provenance
 from jepa_compare.rng import derive_seed, generator
-from jepa_compare.run_dir import FIGURES
+from jepa_compare.run_dir import FIGURES, METRICS
 from jepa_compare.run_writer import RunWriter
 from jepa_compare.tracking import Tracker
 
@@ -82,7 +83,6 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
                 log.warning(
                     "%s: %s; continuing from the last checkpoint", type(error).__name__, error
                 )
-                writer.fresh_start = False
 
 
 def attempt(training: "Training") -> None:
@@ -150,13 +150,15 @@ class Training:
     def restore(self) -> None:
         """Continue from the newest checkpoint, or start from nothing."""
         directory = self.writer.directory
-        state = None
         if self.writer.fresh_start:
             checkpoint.remove(directory)
-        else:
-            state = checkpoint.load(directory, self.identity["hash"], self.device)
-        self.writer.truncate_metrics(0 if state is None else state["metrics_bytes"])
+            self.writer.fresh_start = False  # a retry continues what this attempt leaves
+        state = checkpoint.load(directory, self.identity["hash"], self.device)
+        if state is not None and not self.writer.truncate_metrics(state["metrics_bytes"]):
+            log.warning("%s has lost rows: starting over", directory / METRICS)
+            state = None
         if state is None:
+            self.writer.truncate_metrics(0)
             return
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -164,6 +166,7 @@ class Training:
         self.compile_mode = state["compile_mode"]
         self.alarms, self.alarmed = state["alarms"], state["alarmed"]
         self.collapsed_at = state["collapsed_at"]
+        self.writer.step = self.writer.first_step = self.step
         self.evaluator.recall(self.writer.read_metrics())
         log.info("continuing at step %d", self.step)
 
@@ -191,19 +194,22 @@ class Training:
         """The loop. One step, in the order in which it happens."""
         settings, evaluation = self.config.training, self.config.evaluation
         if self.compile_mode == "auto":
-            self.compile_mode = choose(self.objective, self.batch(0), settings.steps - self.step)
+            with self.interrupts.at_once():
+                left = settings.steps - self.step
+                self.compile_mode = choose(self.objective, self.batch(0), left)
         forward = compiled(self.objective, self.compile_mode)
         counts = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         log.info("%s on %s; parameters: %s", self.identity["run_name"], self.device, counts)
-        with RunProgress(self.identity["run_name"], settings.steps, self.step) as progress:
-            while self.step < settings.steps:
+        name = self.identity["run_name"]
+        with self.interrupts.soon(), RunProgress(name, settings.steps, self.step) as progress:
+            while self.step < settings.steps and not self.gives_up:
                 started = time.perf_counter()
                 step = self.step
                 row: dict[str, Any] = {"step": step}
                 if step % evaluation.interval == 0:
-                    row |= self.evaluator.quick(self.objective.model)
+                    row |= self.look(self.evaluator.quick)
                 elif step % evaluation.collapse_interval == 0:
-                    row |= self.evaluator.collapse(self.objective.model)
+                    row |= self.look(self.evaluator.collapse)
 
                 measure_gradients = step % settings.gradient_interval == 0
                 terms = self.optimisation_step(
@@ -215,17 +221,31 @@ class Training:
                     row |= dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
                     row["train/lr"] = learning_rate(step, self.config)
                     self.log_row(row)
-                    if self.collapsed_at is not None and settings.on_collapse == "stop":
-                        log.warning("stopping: training.on_collapse=stop")
-                        break
                 progress.update(self.step, row if len(row) > 1 else None)
                 self.seconds += time.perf_counter() - started
 
                 leaving = self.interrupts.requested is not None
                 if self.step % settings.checkpoint_interval == 0 or leaving:
                     self.save()
-                self.interrupts.leave_if_requested()
-        self.save()
+                if leaving:  # and not a signal of just now, which finds a step unsaved
+                    self.interrupts.leave_if_requested()
+            if self.gives_up:
+                log.warning("stopping: training.on_collapse=stop")
+            self.save()
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether the run has collapsed and is not to go on; true of a resumed one as well."""
+        return self.collapsed_at is not None and self.config.training.on_collapse == "stop"
+
+    def look(self, evaluate: Callable[[JEPA], dict[str, float]]) -> dict[str, float]:
+        """Evaluate between two steps. A signal cuts it short, and the weights are kept."""
+        try:
+            with self.interrupts.at_once():
+                return evaluate(self.objective.model)
+        except Interrupted:
+            self.save()
+            raise
 
     def optimisation_step(
         self, forward: Callable[[Batch], Any], measure: bool

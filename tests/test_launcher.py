@@ -1,21 +1,39 @@
-"""The process launcher's parts that need no training: slots, the watch on the parent."""
+"""The process launcher without training: slots, deaths, and that no process is left behind."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from hydra.core.utils import JobStatus
+from omegaconf import OmegaConf
 
-from jepa_compare.launcher import WATCH, ProcessLauncher, gpu_slots
+from jepa_compare import run_dir
+from jepa_compare.launcher import WATCH, JobFailed, ProcessLauncher, _Job, _Pool, gpu_slots
+from jepa_compare.run_writer import read_status
 
 
 def test_slots_follow_the_visible_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert gpu_slots(2) == ["3", "5", "3", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert gpu_slots("auto", 2) == ["3", "5", "3", "5"]
+    assert gpu_slots("cpu", 2) == []
+    assert gpu_slots("cuda:1", 2) == [None, None]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert gpu_slots(2) == []
+    assert gpu_slots("auto", 2) == []
+
+
+def test_slots_are_all_devices_where_none_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert gpu_slots("cuda", 1) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("arguments", [(0, 1), (1, 0)])
@@ -24,42 +42,170 @@ def test_senseless_numbers_are_refused(arguments: tuple[int, int]) -> None:
         ProcessLauncher(*arguments)
 
 
-CHILD = """
-import signal, sys, time
-from jepa_compare.launcher import leave_with_parent
-leave_with_parent()
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-print("ready", flush=True)
-time.sleep(60)
+def jobs_of(root: Path, script: str, number: int) -> list[_Job]:
+    """Jobs that are a few lines of Python, each in its own directory."""
+    return [
+        _Job(i, [], root / str(i), [sys.executable, "-c", script, str(root / str(i))], NOTHING)
+        for i in range(number)
+    ]
+
+
+NOTHING = OmegaConf.create()
+NOTES_ITS_SLOT = """
+import json, os, sys, time
+began = time.time()
+time.sleep(0.15)
+with open(sys.argv[1] + "/slot.json", "w") as file:
+    json.dump([os.environ["CUDA_VISIBLE_DEVICES"], began, time.time()], file)
 """
 
 
-def start_child(watch: bool) -> subprocess.Popen[str]:
+def test_a_slot_has_one_job_at_a_time(tmp_path: Path) -> None:
+    slots: list[str | None] = ["3", "5", "5"]  # jobs_per_gpu=2 would give 3 twice as well
+    results = _Pool(jobs_of(tmp_path, NOTES_ITS_SLOT, 8), slots).run()
+    assert all(result.status == JobStatus.COMPLETED for result in results)
+    spans = [json.loads(path.read_text()) for path in tmp_path.glob("*/slot.json")]
+    assert len(spans) == 8 and {span[0] for span in spans} == {"3", "5"}
+    for device, allowed in (("3", 1), ("5", 2)):
+        own = [span for span in spans if span[0] == device]
+        for _, began, _ in own:
+            assert sum(start <= began < end for _, start, end in own) <= allowed
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from jepa_compare.run_writer import RunWriter
+if sys.argv[1].endswith("1"):
+    with RunWriter(Path(sys.argv[1]), {"hash": "0123abcd"}, 10):
+        os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1].endswith("2"):
+    sys.exit("no such module")
+"""
+
+
+def test_a_job_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, DIES, 4)
+    run_dir.write_json(jobs[2].directory / run_dir.STATUS, {"state": "queued"})
+    results = _Pool(jobs, [None, None]).run()
+    completed = [result.status == JobStatus.COMPLETED for result in results]
+    assert completed == [True, False, False, True]
+    with pytest.raises(JobFailed, match="was killed by SIGKILL; its output is in"):
+        _ = results[1].return_value
+    for number, how in ((1, "was killed by SIGKILL"), (2, "ended with exit status 1")):
+        status = read_status(jobs[number].directory)
+        assert status["state"] == "failed" and how in status["exception"]["message"]
+        assert status["exception"]["resumable"]
+    assert "no such module" in (jobs[2].directory / run_dir.CONSOLE).read_text()
+
+
+def test_a_job_that_is_done_starts_no_process(tmp_path: Path) -> None:
+    (job,) = jobs_of(tmp_path, "", 1)
+    job.done = True
+    (result,) = _Pool([job], [None]).run()
+    assert result.status == JobStatus.COMPLETED and job.process is None
+
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from omegaconf import OmegaConf
+from jepa_compare.launcher import _Job, _Pool
+job = '''
+import os, subprocess, sys, time
+from jepa_compare.launcher import leave_with_parent
+from jepa_compare.interrupts import Interrupts
+with Interrupts() as interrupts:
+    leave_with_parent()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    os.rename(sys.argv[1] + "/console.log", sys.argv[1] + "/up")
+    with open(sys.argv[1] + "/pids", "w") as file:
+        file.write(f"{os.getpid()} {child.pid}\\\\n")
+    if STUBBORN:
+        time.sleep(120)
+    with interrupts.at_once():
+        time.sleep(120)
+'''.replace("STUBBORN", sys.argv[2])
+root = Path(sys.argv[1])
+jobs = [
+    _Job(i, [], root / str(i), [sys.executable, "-c", job, str(root / str(i))], OmegaConf.create())
+    for i in range(3)
+]
+_Pool(jobs, [None, None]).run()
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 40.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@contextmanager
+def launched(root: Path, *, stubborn: bool = False) -> Iterator[tuple[subprocess.Popen, list[int]]]:
+    """A launcher in its own process group with two running jobs; its and their processes."""
+    line = [sys.executable, "-c", LAUNCHER, str(root), str(stubborn)]
     environment = dict(os.environ)
-    if watch:
-        environment[WATCH] = "1"
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert child.stdout is not None and child.stdout.readline() == "ready\n"
-    return child
+    launcher = subprocess.Popen(line, start_new_session=True, env=environment)
+    pids: list[int] = []
+    try:
+        wait_for(lambda: len([p for p in root.glob("*/pids") if p.read_text().endswith("\n")]) == 2)
+        pids = [int(pid) for path in root.glob("*/pids") for pid in path.read_text().split()]
+        assert len(pids) == 4 and all(alive(pid) for pid in pids)
+        yield launcher, pids
+    finally:
+        for pid in (launcher.pid, *pids):
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        launcher.wait()
 
 
-def test_a_launched_process_leaves_when_its_parent_is_gone() -> None:
-    with start_child(watch=True) as child:
-        assert child.stdin is not None
-        child.stdin.close()  # what the kernel does for a parent that was killed
-        assert child.wait(timeout=10) == 7
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    with launched(tmp_path) as (launcher, pids):
+        os.killpg(launcher.pid, signal.SIGINT)  # as a terminal does
+        launcher.wait(20)
+        assert not [pid for pid in pids if alive(pid)]
+    assert len(list(tmp_path.glob("*/pids"))) == 2  # the third was not started
+
+
+def test_jobs_leave_when_their_launcher_is_killed(tmp_path: Path) -> None:
+    with launched(tmp_path) as (launcher, pids):
+        launcher.kill()
+        launcher.wait()
+        wait_for(lambda: not [pid for pid in pids if alive(pid)])
+
+
+@pytest.mark.slow
+def test_stubborn_jobs_are_killed(tmp_path: Path) -> None:
+    with launched(tmp_path / "a", stubborn=True) as (launcher, pids):
+        launcher.terminate()
+        launcher.wait(40)
+        assert not [pid for pid in pids if alive(pid)]
+    with launched(tmp_path / "b", stubborn=True) as (launcher, pids):
+        launcher.kill()
+        wait_for(lambda: not [pid for pid in pids if alive(pid)])
 
 
 def test_a_process_that_was_not_launched_ignores_its_input() -> None:
-    with start_child(watch=False) as child:
-        assert child.stdin is not None
-        child.stdin.close()
+    script = (
+        "from jepa_compare.launcher import leave_with_parent; leave_with_parent();"
+        "print('ready', flush=True); import time; time.sleep(60)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != WATCH}
+    line = [sys.executable, "-c", script]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, env=environment) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdout.readline()
+        child.stdin.close()  # what the kernel does for a parent that was killed
         time.sleep(0.3)
         assert child.poll() is None
-        child.send_signal(signal.SIGKILL)
+        child.kill()

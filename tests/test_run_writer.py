@@ -10,20 +10,27 @@ import pytest
 
 from jepa_compare import run_dir
 from jepa_compare.interrupts import Interrupted
-from jepa_compare.lock import DirectoryLock, Locked
-from jepa_compare.run_writer import OtherRun, RunWriter, is_complete, read_status, write_queued
+from jepa_compare.lock import Locked
+from jepa_compare.run_writer import (
+    OtherRun,
+    RunWriter,
+    is_complete,
+    read_status,
+    record_death,
+    write_queued,
+)
 
 IDENTITY = {"hash": "0123abcd", "config": {"training": {"lr": 0.1}}}
 
 
 def writer(directory: Path, identity: dict[str, object] = IDENTITY) -> RunWriter:
-    return RunWriter(directory, identity, steps=10)
+    return RunWriter(directory, identity, steps=10, patience=0.0)
 
 
 def test_a_run_that_ends_is_completed(tmp_path: Path) -> None:
     with writer(tmp_path) as run:
         assert read_status(tmp_path)["state"] == "running"
-        assert run.fresh_start
+        assert not run.fresh_start  # there is nothing to remove
         run.step = 10
     status = read_status(tmp_path)
     assert (status["state"], status["step"], status["exception"]) == ("completed", 10, None)
@@ -84,11 +91,40 @@ def test_the_lock_of_a_killed_owner_is_taken_over(tmp_path: Path) -> None:
         assert not run.fresh_start
 
 
-def test_a_released_lock_was_not_taken_over(tmp_path: Path) -> None:
-    with DirectoryLock(tmp_path):
-        pass
-    with DirectoryLock(tmp_path) as lock:
-        assert lock.taken_over is None
+def test_an_attempt_leaves_no_summary_and_no_half_files_to_the_next(tmp_path: Path) -> None:
+    run_dir.write_json(tmp_path / run_dir.SUMMARY, {"status": "diverged"})
+    for name in (".summary.json.4711.0123abcd", f"{run_dir.EVALUATIONS}/.a.json.1.01234567"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".hidden").touch()
+    with writer(tmp_path):
+        assert not (tmp_path / run_dir.SUMMARY).exists()
+        names = {path.name for path in tmp_path.rglob("*")}
+    assert names == {run_dir.LOCK, run_dir.CONFIG, run_dir.STATUS, run_dir.EVALUATIONS, ".hidden"}
+
+
+def test_a_full_disk_does_not_hide_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    with pytest.raises(ZeroDivisionError), writer(tmp_path):
+        monkeypatch.setattr(run_dir, "write_bytes", full)
+        _ = 1 / 0
+    status = read_status(tmp_path)  # written into the room of the one before
+    assert (status["state"], status["exception"]["type"]) == ("failed", "ZeroDivisionError")
+
+
+def test_a_death_is_recorded_for_whoever_could_not_say_so(tmp_path: Path) -> None:
+    write_queued(tmp_path, IDENTITY, steps=10)
+    record_death(tmp_path, "was killed by SIGKILL")
+    status = read_status(tmp_path)
+    assert (status["state"], status["exception"]["message"]) == ("failed", "was killed by SIGKILL")
+    with writer(tmp_path) as run:
+        assert not run.fresh_start
+    record_death(tmp_path, "was killed by SIGKILL")
+    assert read_status(tmp_path)["state"] == "completed"
 
 
 def test_metrics_are_cut_back_to_a_checkpoint(tmp_path: Path) -> None:
@@ -96,7 +132,8 @@ def test_metrics_are_cut_back_to_a_checkpoint(tmp_path: Path) -> None:
         run.append_metrics({"step": 0, "train/loss": float("nan")})
         length = run.sync_metrics()
         run.append_metrics({"step": 1})
-        run.truncate_metrics(length)
+        assert not run.truncate_metrics(10_000)  # fewer rows than a checkpoint counts on
+        assert run.truncate_metrics(length)
         run.append_metrics({"step": 1, "train/loss": 0.5})
     lines = (tmp_path / run_dir.METRICS).read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
