@@ -38,6 +38,7 @@ class Panel:
     height: float = 190
     """Of the whole panel, title and labels included, in points."""
     left: float = 46
+    right: float = 10
     bottom: float = 38
     """Margins for labels, in points."""
 
@@ -90,11 +91,10 @@ def _canvas(width: float, height: float) -> "Canvas":
 def _place(canvas: "Canvas", panel: Panel, x: float, y: float) -> None:
     """Draw `panel` with its lower left corner at (x, y) points."""
     width, height = canvas.get_size_inches() * _POINTS
-    right = 10.0
     box = (
         (x + panel.left) / width,
         (y + panel.bottom) / height,
-        (panel.width - panel.left - right) / width,
+        (panel.width - panel.left - panel.right) / width,
         (panel.height - panel.bottom - _TITLE) / height,
     )
     panel.draw(canvas.add_axes(box))

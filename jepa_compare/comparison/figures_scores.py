@@ -14,6 +14,7 @@ from jepa_compare.comparison.figures_style import (
     MUTED,
     PAPER,
     REFERENCE_LOOKS,
+    TEXT_SIZE,
     Look,
     linear_axis,
     log_axis,
@@ -25,7 +26,7 @@ from jepa_compare.comparison.figures_style import (
 from jepa_compare.comparison.findings import Comparison, Estimate, Pair, Reference, Row
 from jepa_compare.comparison.metrics import Metric
 from jepa_compare.comparison.table import main_columns
-from jepa_compare.comparison.verdict import is_better, p_text
+from jepa_compare.comparison.verdict import p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,6 @@ MOST_POINTS = 50
 _MOST_SERIES = 12
 _MANY_TIMES = 10  # from this ratio of largest to smallest on, a scale is logarithmic
 _ROW = 25.0  # points of height per row
-_BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}  # no line runs through a name
 _SEPARABLE = Look(colour=look(0).colour, marker="o")
 _NOT_SEPARABLE = Look(colour=MUTED, marker="D", dash=(3, 1.5))
 
@@ -236,13 +236,15 @@ def pair_figure(comparison: Comparison) -> Figure | None:
         return None
     drawn = pairs[:MOST_PAIRS]
     rest = len(pairs) - len(drawn)
+    labels = [f"{short(pair.a, 22)}\n− {short(pair.b, 20)}" for pair in drawn]
     panel = Panel(
-        title=f"a − b, {metric.label}",
-        draw=functools.partial(_draw_pairs, drawn, metric),
+        title=f"a − b, {_name(metric)}",
+        draw=functools.partial(_draw_pairs, drawn, labels, metric),
         about=f"{len(drawn)} paired differences with 95 % intervals",
         width=400,
-        height=66 + 32 * len(drawn),
-        left=12,
+        height=66 + 31 * len(drawn),
+        left=_left(labels),
+        right=58,
     )
     favour = {"higher": "right of zero favours a", "lower": "left of zero favours a"}
     return Figure(
@@ -263,55 +265,41 @@ def pair_figure(comparison: Comparison) -> Figure | None:
     )
 
 
-def _draw_pairs(pairs: Sequence[Pair], metric: Metric, axes: "Axes") -> None:
-    linear_axis(axes, "x")
+def _draw_pairs(pairs: Sequence[Pair], labels: Sequence[str], metric: Metric, axes: "Axes") -> None:
+    linear_axis(axes, "x", 4)
     for place, pair in enumerate(pairs):
         own = _SEPARABLE if pair.separable else _NOT_SEPARABLE
         points = list(pair.differences.values())[:MOST_POINTS]
-        axes.plot(
-            points,
-            [place + 0.34] * len(points),
-            linestyle="none",
-            marker="|",
-            markersize=5,
-            color=own.colour,
-        )
+        below = [place + 0.26] * len(points)
+        axes.plot(points, below, linestyle="none", marker="|", markersize=6, color=own.colour)
         if pair.interval is not None:
-            line = own.line
-            axes.plot(pair.interval, [place + 0.12] * 2, color=own.colour, lw=2, linestyle=line)
+            ends = [place - 0.06] * 2
+            axes.plot(pair.interval, ends, color=own.colour, linewidth=2, linestyle=own.line)
         if points:
-            face = own.colour if pair.separable else "none"
             axes.plot(
-                [pair.mean], [place + 0.12], own.marker, color=own.colour, mfc=face, markersize=6
+                [pair.mean],
+                [place - 0.06],
+                own.marker,
+                color=own.colour,
+                markerfacecolor=own.colour if pair.separable else PAPER,
+                markersize=6,
             )
-        across = axes.get_yaxis_transform()
-        names = f"{short(pair.a, 22)} − {short(pair.b, 22)}"
-        axes.text(0, place - 0.3, names, transform=across, va="center", fontsize=9.5, bbox=_BEHIND)
-        said = (pair.note and "no test") or p_text(pair.p_holm)
-        better = "" if not pair.separable else _winner(pair, metric)
         axes.text(
-            1,
-            place - 0.3,
-            said + better,
-            transform=across,
+            1.03,
+            place,
+            "no test" if pair.note else p_text(pair.p_holm),
+            transform=axes.get_yaxis_transform(),
             va="center",
-            ha="right",
-            fontsize=9.5,
-            color=own.colour if pair.separable else MUTED,
-            bbox=_BEHIND,
+            color=own.colour,
+            fontsize=TEXT_SIZE - 1,
         )
     axes.axvline(0, color=INK, linewidth=0.9, zorder=0.6)
-    axes.set_ylim(len(pairs) - 0.4, -0.6)
-    axes.set_yticks([])
+    axes.set_ylim(len(pairs) - 0.45, -0.55)
+    axes.set_yticks(range(len(pairs)), labels, color=INK)
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_xlabel(f"difference in {_name(metric)}")
-
-
-def _winner(pair: Pair, metric: Metric) -> str:
-    if metric.better is None:
-        return ""
-    return f" · {short(pair.a if is_better(metric, pair.mean) else pair.b, 18)}"
 
 
 def sensitivity_figure(comparison: Comparison) -> Figure | None:

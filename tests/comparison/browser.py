@@ -37,7 +37,6 @@ class Browser:
         self._answers, write_answers = os.pipe()
         # Chromium reads commands from descriptor 3 and answers on 4: the shell puts them there,
         # by way of two high numbers, since either pipe may already have one of those.
-        script = f'exec 3<&{read_commands} 4>&{write_answers}; exec "$0" "$@"'
         high = (os.dup2(read_commands, 60), os.dup2(write_answers, 61))
         script = 'exec 3<&60 4>&61 60<&- 61>&-; exec "$0" "$@"'
         self._process = subprocess.Popen(
@@ -133,7 +132,9 @@ class Browser:
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression in the page, which the page's own policy does not bind."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        result = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in result:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
