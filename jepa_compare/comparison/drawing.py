@@ -6,16 +6,38 @@ from pathlib import Path
 from typing import TypeVar
 
 from jepa_compare import run_dir
-from jepa_compare.comparison import figures_curves, figures_scores
 from jepa_compare.comparison.figures import Figure, paper_files
+from jepa_compare.comparison.figures_curves import (
+    collapse_figure,
+    learning_figure,
+    spectrum_figure,
+)
+from jepa_compare.comparison.figures_pairs import pair_figure
+from jepa_compare.comparison.figures_scores import (
+    downstream_figure,
+    planning_figure,
+    score_figure,
+)
+from jepa_compare.comparison.figures_sensitivity import sensitivity_figure
 from jepa_compare.comparison.findings import Comparison
-from jepa_compare.comparison.material import read_material
+from jepa_compare.comparison.material import Material, read_material
 from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.report import Drawn, draw_for_page, report_html
 
 PAGE, FIGURES = "report.html", "figures"
-NAMES = (*figures_scores.FIGURES, *figures_curves.FIGURES)
-"""Stems of the files in figures/."""
+OF_SCORES: dict[str, Callable[[Comparison], Figure | None]] = {
+    "main_metric": score_figure,
+    "downstream": downstream_figure,
+    "paired_differences": pair_figure,
+    "planning": planning_figure,
+    "sensitivity": sensitivity_figure,
+}
+OF_CURVES: dict[str, Callable[[Comparison, Material], Figure | None]] = {
+    "learning_curves": learning_figure,
+    "collapse": collapse_figure,
+    "spectra": spectrum_figure,
+}
+"""Figures by the stem of their files."""
 
 _Result = TypeVar("_Result")
 
@@ -43,10 +65,8 @@ def draw_comparison(
     if material is None:
         return failures
     makers: dict[str, Callable[[], Figure | None]] = {
-        **{n: functools.partial(f, comparison) for n, f in figures_scores.FIGURES.items()},
-        **{
-            n: functools.partial(f, comparison, material) for n, f in figures_curves.FIGURES.items()
-        },
+        **{n: functools.partial(f, comparison) for n, f in OF_SCORES.items()},
+        **{n: functools.partial(f, comparison, material) for n, f in OF_CURVES.items()},
     }
     drawn: dict[str, Drawn] = {}
     for name, make in makers.items():

@@ -1,7 +1,7 @@
 """Figures of what happened on the way: learning curves, collapse diagnostics, spectra."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -249,11 +249,3 @@ def _draw_spectra(found: Mapping[int, Band], axes: "Axes") -> None:
     axes.set_ylim(_SMALLEST, 1.6)
     axes.grid(axis="y")
     axes.set_xlabel("index")
-
-
-Draw = Callable[[Comparison, Material], Figure | None]
-FIGURES: Mapping[str, Draw] = {
-    "learning_curves": learning_figure,
-    "collapse": collapse_figure,
-    "spectra": spectrum_figure,
-}

@@ -115,7 +115,7 @@ def troubled(comparison: Comparison) -> tuple[Grid, int]:
                     )
                 )
     drawn = tuple(lines[:MOST_RUNS])
-    return Grid(header=("run", "row", "seed", "step", "outcome", "why"), lines=drawn, left=4), len(
+    return Grid(header=("run", "row", "seed", "step", "outcome", "why"), lines=drawn, left=6), len(
         lines
     ) - len(drawn)
 

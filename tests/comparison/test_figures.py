@@ -18,14 +18,14 @@ from jepa_compare.comparison.figures_curves import (
     learning_figure,
     spectrum_figure,
 )
+from jepa_compare.comparison.figures_pairs import pair_figure
 from jepa_compare.comparison.figures_scores import (
     MOST_ROWS,
     downstream_figure,
-    pair_figure,
     planning_figure,
     score_figure,
-    sensitivity_figure,
 )
+from jepa_compare.comparison.figures_sensitivity import sensitivity_figure
 from jepa_compare.comparison.figures_style import VARIABLES, look, number_text, short, wrapped
 from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.material import Material, read_material

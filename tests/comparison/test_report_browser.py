@@ -130,7 +130,7 @@ def test_it_prints(browser: Browser, tmp_path: Path) -> None:
     )
     browser.resize(700, 1000)
     assert browser.evaluate(
-        "document.querySelector('#differences details table').getBoundingClientRect().height > 50"
+        "document.querySelector('#differences details').getBoundingClientRect().height > 100"
     )
     assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert browser.pdf().startswith(b"%PDF-")
