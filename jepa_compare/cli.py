@@ -31,6 +31,11 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="what to print; all files are written in any case",
     )
+    parser.add_argument("--no-html", action="store_true", help="do not write the page, report.html")
+    parser.add_argument(
+        "--no-figures", action="store_true", help="do not write the figures as PNG and PDF"
+    )
+    parser.add_argument("--open", action="store_true", help="show the page in a browser")
     parser.set_defaults(run=report)
 
 
@@ -46,6 +51,9 @@ def report(arguments: argparse.Namespace) -> int:
             baseline=arguments.baseline,
             by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
             format=arguments.format,
+            html=not arguments.no_html,
+            figures=not arguments.no_figures,
+            open_page=arguments.open,
         )
     except (ValueError, OSError) as error:
         print(f"jepa-compare: {error}", file=sys.stderr)

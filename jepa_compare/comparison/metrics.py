@@ -91,6 +91,15 @@ _RULES: tuple[_Rule, ...] = (
         3,
     ),
     (
+        r"probe_r2_set_(\d+)",
+        "probe R² on set {0}",
+        "",
+        "higher",
+        False,
+        "the same on one held-out set, which is what the verdict on collapse reads",
+        3,
+    ),
+    (
         r"distance_(\w+)",
         "{0} distance",
         "px",

@@ -10,7 +10,8 @@ comparison.json (schema 1) is one object:
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, reading, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
-                       separable, confounded [keys], note, sentence, differences {seed: a - b}}]
+                       separable, confounded [keys], note, sentence,
+                       differences {seed: a - b}, or null above 200 seeds}]
     drift            [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
@@ -37,6 +38,7 @@ from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.runs import OUTCOMES
 
 SCHEMA_VERSION = 1
+_MOST_DIFFERENCES = 200  # seeds of one pair
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 
@@ -66,6 +68,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 def _pair(pair: Pair) -> dict[str, Any]:
     low, high = pair.interval or (None, None)
+    seeds = len(pair.differences)
     return {
         "a": pair.a,
         "b": pair.b,
@@ -74,7 +77,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "mean": _number(pair.mean),
         "low": low,
         "high": high,
-        "seeds": len(pair.differences),
+        "seeds": seeds,
         "dropped": pair.dropped,
         "p": _number(pair.p),
         "p_holm": _number(pair.p_holm),
@@ -86,7 +89,8 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "confounded": pair.confounded,
         "note": pair.note,
         "sentence": pair.sentence,
-        "differences": _numbers(pair.differences),
+        # With all pairs of many seeds these would be hundreds of megabytes; the scores are above.
+        "differences": _numbers(pair.differences) if seeds <= _MOST_DIFFERENCES else None,
     }
 
 

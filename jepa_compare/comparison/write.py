@@ -1,9 +1,11 @@
 """`write_comparison`: load, compare, write every output, return the text for the terminal."""
 
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,10 +15,12 @@ from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.latex import latex
 from jepa_compare.comparison.load import NoRunsError, load_runs
 from jepa_compare.comparison.markdown import markdown
+from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.records import comparison_record, csv_text, runs_record
 from jepa_compare.comparison.runs import Runs
 from jepa_compare.comparison.terminal import plain_text, rich_text
 
+PAGE = "report.html"
 Format = Literal["table", "markdown", "csv", "json", "tex"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -29,11 +33,16 @@ def write_comparison(
     baseline: str | None = None,
     by: Sequence[str] | None = None,
     format: Format = "table",
+    html: bool = True,
+    figures: bool = True,
+    open_page: bool = False,
 ) -> str:
     """Compare the runs at or below `paths` and write all outputs to `out`.
 
-    `out` defaults to comparison/ in the deepest folder that holds all paths. Returns what to
-    print: the table (with colours when standard output is a terminal) or the file of `format`.
+    `out` defaults to comparison/ in the deepest folder that holds all paths. `html` and `figures`
+    are the page and the pictures for a paper: drawn last, and what cannot be drawn is a line on
+    standard error. `open_page` shows the page in a browser. Returns what to print: the table (with
+    colours when standard output is a terminal) or the file of `format`.
     Raises NoRunsError when there is nothing to compare, ValueError for a name that does not occur,
     OSError when a file cannot be written.
     """
@@ -44,14 +53,51 @@ def write_comparison(
     directory = Path(out) if out is not None else default_directory(runs.roots)
     for name, render in _TEXTS.items():
         run_dir.write_bytes(directory / name, render(comparison).encode())
+    options = {
+        "--metric": metric,
+        "--baseline": baseline,
+        "--by": by and ",".join(by),
+        "--out": out,
+    }
+    _draw(comparison, directory, html, figures, _command(runs.roots, options))
+    if open_page:
+        _open(directory)
     if format != "table":
         return _TEXTS[_FILE_OF[format]](comparison)
-    return _for_stdout(comparison) + f"\nWritten to {directory}\n"
+    page = f", with {PAGE}" if (directory / PAGE).exists() else ""
+    return _for_stdout(comparison) + f"\nWritten to {directory}{page}\n"
 
 
 def default_directory(roots: Sequence[Path]) -> Path:
     """comparison/ in the deepest folder that holds all `roots`."""
     return Path(os.path.commonpath(roots)) / run_dir.COMPARISON
+
+
+def _command(roots: Sequence[Path], options: Mapping[str, str | Path | None]) -> str:
+    given = [f"{option}={value}" for option, value in options.items() if value]
+    return shown(shlex.join(["jepa-compare", "report", *map(str, roots), *given]))
+
+
+def _draw(comparison: Comparison, directory: Path, html: bool, figures: bool, command: str) -> None:
+    """The page and the figures; nothing that goes wrong here may lose the tables."""
+    failures: list[str] = []
+    old = (directory / PAGE).stat().st_mtime_ns if (directory / PAGE).exists() else None
+    if html or figures:
+        from jepa_compare.comparison.drawing import draw_comparison
+
+        failures = draw_comparison(
+            comparison, directory, html=html, figures=figures, command=command
+        )
+    if old is not None and (directory / PAGE).stat().st_mtime_ns == old:
+        failures.append(f"{PAGE} there is of an earlier comparison")
+    for failure in failures:
+        print(f"jepa-compare: not drawn: {failure}", file=sys.stderr)
+
+
+def _open(directory: Path) -> None:
+    page = (directory / PAGE).resolve()
+    if not page.exists() or not webbrowser.open(page.as_uri()):
+        print(f"jepa-compare: no browser to open {page}", file=sys.stderr)
 
 
 def _json(record: Callable[[Comparison], object]) -> Callable[[Comparison], str]:
