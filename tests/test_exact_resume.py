@@ -1,7 +1,12 @@
 """A run that was killed, wherever it was, ends as one that was not: bit for bit."""
 
+import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +159,61 @@ def test_killed_at_any_event_it_ends_bit_equal(tmp_path: Path, reference: Refere
     operations = {operation for operation, _ in events}
     assert operations >= {"write", "fsync", "replace", "truncate", "pwrite", "ftruncate"}
     kill_at_each(made, undisturbed, tmp_path, deaths(events))
+
+
+def test_three_real_kills_of_the_command_line(tmp_path: Path, reference: Reference) -> None:
+    """SIGKILL to the program as a user starts it, at three moments; the same command continues."""
+    made, undisturbed = reference["sigreg"]
+    arguments = [*made.identity["overrides"], f"hydra.run.dir={tmp_path / 'run'}"]
+    line = [sys.executable, "-m", "jepa_compare.train", *arguments]
+    metrics = tmp_path / "run" / run_dir.METRICS
+    for rows_before in (1, 3, 5):
+        with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                if metrics.exists() and metrics.read_bytes().count(b"\n") >= rows_before:
+                    process.kill()
+                time.sleep(0.005)
+        assert process.returncode == -signal.SIGKILL
+        assert read_status(tmp_path / "run")["state"] == "running"
+    subprocess.run(line, cwd=tmp_path, check=True, capture_output=True)
+    assert_same(tmp_path / "run", undisturbed, made)
+
+
+ZYGOTE = """
+import json, os, random, signal, sys, time
+import jepa_compare.train as train
+from jepa_compare.compose import typed
+from jepa_compare.run_writer import read_status
+from pathlib import Path
+
+identity, directory, kills = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+config, draw, killed, longest = typed(identity["config"]), random.Random(identity["hash"]), 0, 0.5
+while read_status(directory).get("state") != "completed":
+    started = time.monotonic()
+    child = os.fork()  # a fresh process, without the seconds that importing takes
+    if child == 0:
+        train.run(config, identity, directory)
+        os._exit(0)
+    if killed < kills:
+        time.sleep(draw.uniform(0, longest))
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    killed += os.WIFSIGNALED(status)
+    if not os.WIFSIGNALED(status):
+        assert status == 0
+print(killed)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+def test_real_kills_at_random_moments(tmp_path: Path, reference: Reference, loss: str) -> None:
+    made, undisturbed = reference[loss]
+    kills, round_ = 0, 0
+    while kills < KILLS:
+        line = [sys.executable, "-c", ZYGOTE, json.dumps(made.identity)]
+        line += [str(tmp_path / str(round_)), str(KILLS - kills)]
+        killed = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+        kills += int(killed.stdout)
+        assert_same(tmp_path / str(round_), undisturbed, made)
+        round_ += 1
