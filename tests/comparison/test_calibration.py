@@ -52,7 +52,7 @@ def false_verdicts(values: np.ndarray, equal: list[int]) -> int:
 
 def not_above_5_percent(hits: int, sweeps: int) -> bool:
     """Whether a rate is not significantly above 5 % (one-sided, at p = .01)."""
-    return scipy.stats.binomtest(hits, sweeps, 0.05, alternative="greater").pvalue > 0.01
+    return bool(scipy.stats.binomtest(hits, sweeps, 0.05, alternative="greater").pvalue > 0.01)
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])

@@ -72,9 +72,9 @@ def same(one: Any, other: Any) -> bool:
         return np.array_equal(one, other, equal_nan=True)
     if isinstance(one, Path):
         return one.name == other.name
-    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
-        return math.isnan(other)
-    if isinstance(one, dict):
+    if one != one:
+        return other != other
+    if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     return one == other
 

@@ -18,8 +18,8 @@ VICREG, DINO, NONE = (DEFAULT_LOSSES[name] for name in ("vicreg", "dino", "none"
 RMSE = "eval/probe_rmse"
 
 
-def pair_of(comparison: Comparison, a: str, b: str, key: str = "", reading="all") -> Pair:
-    pairs = comparison.pairs[reading, key or comparison.primary.key]
+def pair_of(comparison: Comparison, a: str, b: str, key: str = "") -> Pair:
+    pairs = comparison.pairs["all", key or comparison.primary.key]
     (pair,) = [pair for pair in pairs if {pair.a, pair.b} == {a, b}]
     return pair
 
