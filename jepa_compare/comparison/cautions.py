@@ -98,7 +98,8 @@ def _about_seeds(
         if n < FEWEST_FOR_SHAPE:
             warnings.append(
                 f"{seeds_text(n)}: too few for an interquartile mean or a probability of"
-                f" improvement (from {FEWEST_FOR_SHAPE})."
+                f" improvement (from {FEWEST_FOR_SHAPE}), and to see most skewness: the interval of"
+                " a skewed metric covers less than it says."
             )
     return warnings
 

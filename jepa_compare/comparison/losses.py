@@ -12,6 +12,8 @@ from dataclasses import replace
 from jepa_compare.comparison.runs import Run, Value
 
 LOSS = "aux_loss"
+LOSS_KEYS = (LOSS, f"{LOSS}.name")
+"""The keys of a row that are the loss itself."""
 
 
 def with_losses(runs: Sequence[Run]) -> list[Run]:

@@ -1,5 +1,6 @@
 """Every two rows, compared seed by seed and task by task."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 from jepa_compare.comparison import verdict
 from jepa_compare.comparison.drift import governs, value_of
 from jepa_compare.comparison.findings import Pair, Reading, Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.metrics import Metric
 from jepa_compare.comparison.runs import Run, TaskRows, Value
 from jepa_compare.comparison.scores import score, scores_by_seed
@@ -30,6 +32,7 @@ Unit = tuple[Value, ...]
 Units = Mapping[Unit, Sequence[Run]]
 
 MOST_ROWS = 40
+MOST_PAIRS = MOST_ROWS * (MOST_ROWS - 1) // 2
 """Above this, rows are not all compared with each other: Holm over 780 pairs accepts nothing."""
 
 
@@ -41,8 +44,8 @@ def compare_pairs(
     The family of Holm's correction is every pair returned here with two common seeds and nothing
     that confounds it. One whose difference does not vary has no test of its own and counts in the
     family as one that is not rejected: leaving it out would let the data choose the family. Above
-    40 rows those with fewer than two scores are left aside; if more than 40 are left there are no
-    pairs without a baseline.
+    40 rows those with fewer than two scores are left aside; if more than 40 are left and there is
+    no baseline, losses are compared where all other axes agree, and not at all beyond 780 pairs.
     """
     scores = {row.label: scores_by_seed(row, metric, reading) for row in rows}
     if len(rows) > MOST_ROWS:
@@ -51,9 +54,9 @@ def compare_pairs(
         base = next(row for row in rows if row.label == baseline)
         chosen = [(row, base) for row in rows if row is not base]
     elif len(rows) <= MOST_ROWS:
-        chosen = [(a, b) for index, a in enumerate(rows) for b in rows[index + 1 :]]
+        chosen = list(itertools.combinations(rows, 2))
     else:
-        chosen = []
+        chosen = _within_combinations(rows)
     if not chosen:
         return ()
     pairer = _Pairer(metric, reading)
@@ -97,6 +100,15 @@ def compare_pairs(
         )
         for i, pair in enumerate(paired)
     )
+
+
+def _within_combinations(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Pairs of rows that differ in the loss alone; none if there are too many."""
+    groups: dict[tuple[Value, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(v for key, v in row.axes.items() if key not in LOSS_KEYS)].append(row)
+    pairs = [pair for group in groups.values() for pair in itertools.combinations(group, 2)]
+    return pairs if len(pairs) <= MOST_PAIRS else []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

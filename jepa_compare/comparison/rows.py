@@ -19,9 +19,8 @@ from jepa_compare.comparison.drift import (
     value_of,
 )
 from jepa_compare.comparison.findings import Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.runs import OUTCOMES, Run, Value
-
-LOSS_KEYS = (LOSS, f"{LOSS}.name")  # shown by their value alone
 
 
 def resolve_keys(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from jepa_compare.comparison.drift import as_text
 from jepa_compare.comparison.findings import Comparison, Estimate, Pair, Reading, Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.metrics import Metric
-from jepa_compare.comparison.rows import LOSS_KEYS, short_names
+from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value
 from jepa_compare.comparison.verdict import conclusion, interval_text, p_text, seeds_text
 

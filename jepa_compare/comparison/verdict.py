@@ -91,6 +91,11 @@ def best_row(
     if not metric.downstream or len(rows) < 2:
         return None
     leader = leading_row(rows, estimates, metric)
+    return leader if leader is not None and not _rivals(leader, rows, pairs, metric) else None
+
+
+def _rivals(leader: str, rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric) -> list[str]:
+    """Rows that no test shows to be worse than `leader`."""
     beaten = {
         pair.b if pair.a == leader else pair.a
         for pair in pairs
@@ -98,7 +103,7 @@ def best_row(
         and leader in (pair.a, pair.b)
         and is_better(metric, pair.mean if pair.a == leader else -pair.mean)
     }
-    return leader if leader is not None and len(beaten) == len(rows) - 1 else None
+    return [row.label for row in rows if row.label != leader and row.label not in beaten]
 
 
 def _scored(rows: Sequence[Row], estimates: Mapping[str, Estimate]) -> list[Row]:
@@ -208,20 +213,20 @@ def conclusion(
             f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
             f" {tally}"
         )
+    assert leader is not None  # a downstream metric has a direction
+    met = {label for pair in pairs for label in (pair.a, pair.b) if leader in (pair.a, pair.b)}
+    if any(estimates[row.label].n > 1 and row.label not in met for row in rows):
+        return (
+            f"{len(rows)} rows are too many to test every pair: losses are tested where all other"
+            f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
+        )
     seeds = max(len(pair.differences) for pair in tested)
+    rivals = _rivals(leader, rows, pairs, metric)
+    named = ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
     return (
         f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {_not_beaten(leader, pairs)} with {seeds_text(seeds)}. {tally}"
+        f" {named} with {seeds_text(seeds)}. {tally}"
     )
-
-
-def _not_beaten(leader: str | None, pairs: Sequence[Pair]) -> str:
-    rivals = [
-        pair.b if pair.a == leader else pair.a
-        for pair in pairs
-        if leader in (pair.a, pair.b) and not pair.separable
-    ]
-    return ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
 
 
 def _smallest_lead(best: str, pairs: Sequence[Pair]) -> str:

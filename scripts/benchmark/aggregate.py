@@ -52,7 +52,7 @@ def measure(path: Path, arguments: list[str]) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("runs", nargs="*", type=int, default=[2500, 5000, 10000])
     parser.add_argument("--keep", type=Path, help="keep the sweeps here")
     parser.add_argument("--arguments", default="--format csv", help="of aggregate.py")

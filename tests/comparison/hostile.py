@@ -57,8 +57,8 @@ class Damage:
             self.missing_key, self.many_keys, self.version, self.bytes, self.lost, self.link,
             self.loop, self.link_to_folder, self.fifo, self.socket, self.folder, self.huge,
             self.pickle, self.encoding, self.mixed_lines, self.unreadable, self.odd_name,
-            self.long_name, self.nested, self.floors, self.traversal, self.two_seeds, self.rates, self.tasks,
-            self.nothing_but_status,
+            self.long_name, self.nested, self.floors, self.traversal, self.two_seeds, self.rates,
+            self.tasks, self.nothing_but_status,
         )  # fmt: skip
 
     def spoil(self, path: Path) -> str:

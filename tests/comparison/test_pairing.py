@@ -12,14 +12,15 @@ from jepa_compare import run_dir
 from jepa_compare.comparison import Comparison, compare, load_runs
 from jepa_compare.comparison.findings import Pair
 from jepa_compare.comparison.statistics import holm
+from jepa_compare.comparison.table import combinations
 from tests.comparison.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
 VICREG, DINO, NONE = (DEFAULT_LOSSES[name] for name in ("vicreg", "dino", "none"))
 RMSE = "eval/probe_rmse"
 
 
-def pair_of(comparison: Comparison, a: str, b: str, key: str = "", reading="all") -> Pair:
-    pairs = comparison.pairs[reading, key or comparison.primary.key]
+def pair_of(comparison: Comparison, a: str, b: str, key: str = "") -> Pair:
+    pairs = comparison.pairs["all", key or comparison.primary.key]
     (pair,) = [pair for pair in pairs if {pair.a, pair.b} == {a, b}]
     return pair
 
@@ -245,6 +246,28 @@ def test_more_rows_than_can_be_corrected_for_need_a_baseline(tmp_path: Path) -> 
     assert comparison.verdict[0].startswith("41 rows are too many to test every pair")
     named = compare(load_runs(tmp_path), baseline="lr=1.5")
     assert len(named.pairs["all", named.primary.key]) == 40
+
+
+def test_a_large_grid_is_tested_within_its_combinations(tmp_path: Path) -> None:
+    for value in range(21):
+        for seed in range(3):
+            for loss in (VICREG, DINO):
+                swept = {"training.lr": value + 0.5}
+                write_run(tmp_path, loss=loss, seed=seed, overrides=swept, rows=2, tasks=25)
+    comparison = compare(load_runs(tmp_path))
+    pairs = comparison.pairs["all", comparison.primary.key]
+    assert len(comparison.rows) == 42 and len(pairs) == 21
+    assert all(pair.a.partition(" · ")[2] == pair.b.partition(" · ")[2] for pair in pairs)
+    expected = holm(np.array([np.nan_to_num(pair.p, nan=1.0) for pair in pairs]))
+    assert [p.p_holm for p in pairs if not p.note] == pytest.approx(
+        [value for value, pair in zip(expected, pairs, strict=True) if not pair.note]
+    )
+    assert "losses are tested where all other settings agree" in comparison.verdict[0]
+    tables = combinations(comparison)
+    assert len(tables) == 21
+    for pair in pairs:
+        (table,) = [t for t in tables if t.title == pair.a.partition(" · ")[2]]
+        assert (pair.a in table.conclusion or pair.b in table.conclusion) != bool(pair.note)
 
 
 def test_rows_without_a_score_do_not_crowd_out_the_others(tmp_path: Path) -> None:
