@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 Call = Callable[[], object]
 
@@ -155,3 +156,28 @@ def publish(
     if file is not None:
         content = {"machine": described, "table": list(rows), **numbers}
         file.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def peak_bytes(call: Call, device: torch.device) -> int:
+    """The most that `call` holds at once beyond what was there before, as the allocator has it."""
+    if device.type == "cuda":
+        synchronise(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        return torch.cuda.max_memory_allocated(device) - before
+    with torch.profiler.profile(profile_memory=True) as profile:
+        call()
+    held = highest = 0
+    for event in profile.profiler.kineto_results.events():  # pyright: ignore
+        if event.name() == "[memory]":
+            held += event.nbytes()  # pyright: ignore[reportAttributeAccessIssue]
+            highest = max(highest, held)
+    return highest
+
+
+def flops(call: Call) -> int:
+    """Floating-point operations of the matrix products and convolutions in `call`."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
