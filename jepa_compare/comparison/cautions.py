@@ -28,7 +28,7 @@ def find_warnings(
 ) -> tuple[str, ...]:
     """One sentence each, the gravest first; `estimates` and `pairs` are those of `primary`."""
     return (
-        *(_about_drift(found) for found in drift),
+        *(_about_drift(found, by or ()) for found in drift),
         *_about_pooling(rows, by),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
@@ -44,9 +44,11 @@ def listed(items: Sequence[str]) -> str:
     return ", ".join(items[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _about_drift(drift: Drift) -> str:
+def _about_drift(drift: Drift, by: Sequence[str]) -> str:
     values = listed([f"{value} ({count})" for value, count in drift.values.items()])
-    if drift.apart:
+    if drift.key in by:
+        effect = "rows are made by it, as asked"
+    elif drift.apart:
         effect = "rows are kept apart, and pairs that differ in it are not tested"
     elif is_harmless(drift.key):
         effect = "it does not compute the numbers, so rows are averaged over it"
@@ -96,7 +98,8 @@ def _about_seeds(
         if n < FEWEST_FOR_SHAPE:
             warnings.append(
                 f"{seeds_text(n)}: too few for an interquartile mean or a probability of"
-                f" improvement (from {FEWEST_FOR_SHAPE})."
+                f" improvement (from {FEWEST_FOR_SHAPE}), and to see most skewness: the interval of"
+                " a skewed metric covers less than it says."
             )
     return warnings
 

@@ -1,5 +1,6 @@
 """`compare`: from loaded runs to findings: rows, estimates, tests, words."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from jepa_compare.comparison import metrics as catalogue
@@ -43,8 +44,7 @@ def compare(
     """
     if not runs.runs:
         raise ValueError("there is no run to compare")
-    keys = {key for run in runs for key in run.metrics if key.startswith(catalogue.PREFIX)}
-    present = catalogue.in_order(keys)[:_MOST_METRICS]
+    present = catalogue.in_order(_metric_keys(runs))
     primary = _primary(metric, present)
     chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
     rows, differences, pooled = group_rows(runs.runs, chosen)
@@ -97,6 +97,19 @@ def compare(
             for key in sorted({key for run in runs for key in run.provenance})
         },
     )
+
+
+def _metric_keys(runs: Runs) -> list[str]:
+    """Those of runs with a result. Of more than a hundred the most frequent ones: one run with a
+    thousand keys of its own must not push out those that all runs share."""
+    counts = Counter(
+        key
+        for run in runs
+        if run.verdict is not None
+        for key in run.metrics
+        if key.startswith(catalogue.PREFIX)
+    )
+    return sorted(counts, key=lambda key: (-counts[key], key))[:_MOST_METRICS]
 
 
 def _primary(name: str | None, present: Sequence[Metric]) -> Metric:

@@ -7,7 +7,8 @@ compared with the others'. A key that differs is
 - an axis, if it was written on the command line of a run (`overrides`) and is not just a
   consequence of another axis; the auxiliary loss always is one;
 - explained, if it lies in a group whose choice is an axis and is the same in all runs of a choice,
-  or if it repeats the value of an axis (an interpolation);
+  or if it repeats the value of an axis (an interpolation); a preset (`experiment`) is an axis only
+  if it explains what nothing else does;
 - otherwise drift.
 """
 
@@ -15,9 +16,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from jepa_compare.comparison.losses import LOSS
 from jepa_compare.comparison.runs import Run, Value
 
-LOSS = "aux_loss"
 _PRESET = "experiment"
 
 # What cannot change a number: where and how often things are written, and which machine of many.
@@ -75,7 +76,7 @@ def value_of(run: Run, key: str) -> Value:
     if key in run.config:
         return run.config[key]
     if key == LOSS:
-        return run.name
+        return run.loss
     if key in run.choices:
         return run.choices[key]
     return run.provenance.get(key)
@@ -113,17 +114,23 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     groups = [
         group
         for group in _varying([run.choices for run in runs])
-        if group != LOSS and group in written and any(_governs(group, key) for key in varying)
+        if group not in (LOSS, _PRESET)
+        and group in written
+        and any(governs(group, key) for key in varying)
     ]
-    if len({run.name for run in runs}) > 1:  # names, not choices: an alias is the same loss
+    if len({run.loss for run in runs}) > 1:  # not choices: an alias is the same loss
         groups.append(LOSS)
     axes = list(groups)
     drifted = []
     for key in varying:
-        governing = [group for group in groups if _governs(group, key)]
+        governing = [group for group in groups if governs(group, key)]
         if governing and _function_of(runs, key, governing):
             continue
         (axes if key in written else drifted).append(key)
+    preset = [key for key in drifted if _PRESET in written and _by_preset(runs, key, groups)]
+    if preset:
+        axes.append(_PRESET)
+        drifted = [key for key in drifted if key not in preset]
     drifted = [key for key in drifted if not any(_repeats(runs, key, axis) for axis in axes)]
     drifted += _varying([run.provenance for run in runs if run.provenance])
     return Differences(
@@ -154,8 +161,14 @@ def _key(override: str) -> str:
     return override.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
-def _governs(group: str, key: str) -> bool:
-    return group == _PRESET or key.startswith(f"{group}.")
+def governs(group: str, key: str) -> bool:
+    """Whether `key` is a setting of the config group."""
+    return key.startswith(f"{group}.")
+
+
+def _by_preset(runs: Sequence[Run], key: str, groups: Sequence[str]) -> bool:
+    governing = [group for group in groups if governs(group, key)]
+    return _function_of(runs, key, [*governing, _PRESET])
 
 
 def _function_of(runs: Sequence[Run], key: str, groups: Sequence[str]) -> bool:

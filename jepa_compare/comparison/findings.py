@@ -56,6 +56,8 @@ class Row:
     """Runs per outcome, those that occur."""
     target: str
     """Target encoder: shared, stop_grad or ema."""
+    averaged: tuple[str, ...] = ()
+    """Swept settings that `by` left out: the row is a mean over their values."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -95,13 +97,14 @@ class Pair:
     p: float
     """Paired t, two-sided; NaN when there is no test."""
     p_holm: float
-    """The same, corrected for all pairs of this metric and reading."""
+    """The same, corrected by Holm for all pairs of this metric and reading."""
     p_sign_flip: float
     """Exact permutation test over the signs, not corrected."""
     improvement: float | None
-    """Probability that a run of the better-than side a beats one of b; None under five seeds."""
+    """Probability that a run of a beats one of b; None under five seeds."""
     detectable: float
-    """Difference that this test would have found with power .8; NaN when there is no test."""
+    """Difference that this test would have found with power .8 at .05 divided by the number of
+    pairs (what Holm asks of the first); NaN when there is no test."""
     tasks: tuple[int, int, int] | None
     """(only a solved, only b solved, all) tasks over the paired seeds; None without rows."""
     confounded: tuple[str, ...]

@@ -1,5 +1,6 @@
 """The parts of a run that are large, read when asked for: curves, episodes, spectrum, pictures."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jepa_compare.comparison.reader import (
     Damaged,
     mapping,
     number,
+    open_regular,
     read_object,
     regular_file,
     shown,
@@ -25,6 +27,7 @@ from jepa_compare.comparison.summary import EVALUATION_LIMIT
 METRICS_LIMIT = 1024 * MEGABYTE
 LINE_LIMIT = MEGABYTE
 _MOST_COLUMNS = 500
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,16 +65,13 @@ class Episode:
 def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
     """Each line as an object with a whole, non-negative step, or None for a damaged one.
 
-    Blank lines are passed over. No file, a link or one over the limit give nothing.
+    Blank lines are passed over. Nothing when there is no file; raises `Damaged` when it is a link,
+    not a regular file, over the limit or unreadable.
     """
-    try:
-        file = regular_file(path, run_dir.METRICS)
-        if file is None or file.stat().st_size > METRICS_LIMIT:
-            return
-        handle = file.open("rb")
-    except (Damaged, OSError):
+    file = regular_file(path, run_dir.METRICS)
+    if file is None:
         return
-    with handle:
+    with open_regular(file, run_dir.METRICS, METRICS_LIMIT) as handle:
         while line := handle.readline(LINE_LIMIT):
             whole = len(line) < LINE_LIMIT or line.endswith(b"\n")
             rest = line
@@ -83,15 +83,18 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
 
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        text = line.decode().strip()
+        row, end = _DECODER.raw_decode(text)  # json.loads takes half as long again
     except (ValueError, RecursionError):
+        return None
+    if end != len(text):
         return None
     step = row.get("step") if isinstance(row, dict) else None
     return row if type(step) is int and 0 <= step < 2**63 else None
 
 
 def damaged_lines(path: Path) -> int:
-    """How many lines of the run directory's metrics cannot be read."""
+    """How many lines of the run's metrics cannot be read; raises `Damaged` for the whole file."""
     return sum(row is None for row in _lines(path))
 
 
@@ -99,16 +102,17 @@ def read_history(run: Run) -> History:
     """The learning curves of `run`; empty when it has none. Damaged lines are skipped."""
     rows: dict[int, dict[str, float]] = {}
     skipped = 0
-    for line in _lines(run.path):
-        if line is None:
-            skipped += 1
-            continue
-        row = rows.setdefault(line.pop("step"), {})
-        for key, value in line.items():
-            try:
-                row[shown(key)] = number(value)
-            except Damaged:
+    try:
+        for line in _lines(run.path):
+            if line is None:
+                skipped += 1
                 continue
+            row = rows.setdefault(line.pop("step"), {})
+            for key, value in line.items():
+                with contextlib.suppress(Damaged):
+                    row[shown(key)] = number(value)
+    except Damaged:
+        rows = {}
     steps = sorted(rows)
     keys = list(dict.fromkeys(key for step in steps for key in rows[step]))[:_MOST_COLUMNS]
     return History(
@@ -131,9 +135,11 @@ def _evaluation(run: Run) -> dict[str, Any]:
 def read_spectrum(run: Run) -> Float[np.ndarray, " d"]:
     """Singular values of the centred latents divided by the largest; empty when not recorded."""
     values = _evaluation(run).get("spectrum")
+    if not isinstance(values, list):
+        return np.zeros(0)
     try:
-        return np.array([number(value) for value in values or []], float)
-    except (Damaged, TypeError):
+        return np.array([number(value) for value in values], float)
+    except Damaged:
         return np.zeros(0)
 
 

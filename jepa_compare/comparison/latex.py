@@ -1,5 +1,7 @@
 """comparison.tex: the main table for a paper (`\\usepackage{booktabs}`)."""
 
+import re
+
 from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.table import LEGEND, main_table
 
@@ -28,7 +30,9 @@ _SIGNS = {
 
 def escape(text: str) -> str:
     """Text that LaTeX typesets as it is; a character that a plain font lacks becomes "?"."""
-    return "".join(_SIGNS.get(c, c if c.isascii() or "À" <= c <= "ÿ" else "?") for c in text)
+    text = "".join(_SIGNS.get(c, c if c.isascii() or "À" <= c <= "ÿ" else "?") for c in text)
+    text = re.sub(r"(?<=[-'`?!<>,])(?=[-'`<>,])", "{}", text)  # no ligatures: -- would be a dash
+    return "{}" + text if text[:1] in ("[", "*") else text  # after \\ these are an argument
 
 
 def latex(comparison: Comparison) -> str:

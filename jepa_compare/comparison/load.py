@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jepa_compare import run_dir
 from jepa_compare.comparison.history import damaged_lines
+from jepa_compare.comparison.losses import with_losses
 from jepa_compare.comparison.parse import parse_run
 from jepa_compare.comparison.reader import Damaged
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
@@ -31,7 +32,8 @@ def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
     """Every run at or below `paths`: run directories, sweeps, or folders above them.
 
     `now` (Unix time, default the clock) is the time against which a heartbeat is old. Of two
-    directories with the same hash and seed one is kept: the finished one, else the later one.
+    directories with the same loss, hash and seed one is kept: the one with a result, then the one
+    with its tasks' outcomes, then the later one.
     Raises `NoRunsError` (a ValueError) when a path does not exist.
     """
     roots = tuple(dict.fromkeys(Path(path).resolve() for path in paths))
@@ -39,7 +41,7 @@ def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
         if not root.is_dir():
             raise NoRunsError(f"{root} is not a directory")
     left_out: list[LeftOut] = []
-    cache: dict[tuple[Path, str], Floor | None] = {}
+    cache: dict[tuple[Path, str, str], Floor | None] = {}
     clock = time.time() if now is None else now
 
     def note(path: Path, what: What, reason: str) -> None:
@@ -48,7 +50,7 @@ def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
     def floors(path: Path, policy: str, key: str) -> Floor | None:
         """Runs of one sweep share its floors: read each once."""
         own = (path / run_dir.FLOORS).is_dir()
-        slot = (path if own else path.parent, key)
+        slot = (path if own else path.parent, policy, key)
         if slot not in cache:
             try:
                 cache[slot] = parse_floor(path, policy, key)
@@ -64,14 +66,18 @@ def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
         except Damaged as damage:
             note(path, "run", str(damage))
             continue
-        skipped = damaged_lines(path)
+        try:
+            skipped = damaged_lines(path)
+        except Damaged as damage:
+            note(path / run_dir.METRICS, "file", str(damage))
+            continue
         if skipped:
             reason = "not a JSON object with a step"
             left_out.append(
                 LeftOut(path=path / run_dir.METRICS, what="lines", reason=reason, count=skipped)
             )
-    kept = _without_duplicates(runs, left_out)
-    return Runs(runs=tuple(kept), left_out=tuple(left_out), roots=roots)
+    kept = _without_duplicates(with_losses(runs), left_out)
+    return Runs(runs=tuple(kept), left_out=tuple(dict.fromkeys(left_out)), roots=roots)
 
 
 def _directories(roots: tuple[Path, ...], left_out: list[LeftOut]) -> Iterator[Path]:
@@ -98,35 +104,36 @@ def _directories(roots: tuple[Path, ...], left_out: list[LeftOut]) -> Iterator[P
                     left_out.append(
                         LeftOut(path=Path(entry.path), what="link", reason="links are not followed")
                     )
-            elif entry.is_dir(follow_symlinks=False):
+            elif _is_folder(entry, follow_symlinks=False):
                 below.append(Path(entry.path))
         stack.extend(reversed(below))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str], follow_symlinks: bool = True) -> bool:
     try:
-        return entry.is_dir()
+        return entry.is_dir(follow_symlinks=follow_symlinks)
     except OSError:  # a loop of links
         return False
 
 
 def _without_duplicates(runs: list[Run], left_out: list[LeftOut]) -> list[Run]:
-    """One run for each (hash, seed), sorted by name, seed, hash and path."""
-    best: dict[tuple[str, int], Run] = {}
+    """One run for each (name, hash, seed), sorted by loss, seed, hash and path."""
+    best: dict[tuple[str, str, int], Run] = {}
     for run in sorted(runs, key=lambda run: str(run.path)):
-        other = best.get((run.hash, run.seed))
+        identity = run.name, run.hash, run.seed
+        other = best.get(identity)
         if other is None:
-            best[run.hash, run.seed] = run
+            best[identity] = run
             continue
         keep, drop = (run, other) if _rank(run) > _rank(other) else (other, run)
-        best[run.hash, run.seed] = keep
+        best[identity] = keep
         differ = keep.metrics != drop.metrics and bool(drop.metrics)
         reason = f"the same run (hash {run.hash}, seed {run.seed}) as {keep.path}"
         left_out.append(
             LeftOut(path=drop.path, what="run", reason=reason + ", other numbers" * differ)
         )
-    return sorted(best.values(), key=lambda run: (run.name, run.seed, run.hash, str(run.path)))
+    return sorted(best.values(), key=lambda run: (run.loss, run.seed, run.hash, str(run.path)))
 
 
-def _rank(run: Run) -> tuple[bool, float]:
-    return run.verdict is not None, run.ended or run.started or 0.0
+def _rank(run: Run) -> tuple[bool, bool, float]:
+    return run.verdict is not None, bool(run.tasks), run.ended or run.started or 0.0

@@ -7,6 +7,7 @@ from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.table import (
     LEGEND,
     Grid,
+    combinations,
     left_out_lines,
     main_table,
     pair_table,
@@ -31,14 +32,17 @@ def markdown(comparison: Comparison) -> str:
     parts += ["## All runs", table(main_table(comparison)), LEGEND]
     if readings_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
+    for combination in combinations(comparison):
+        parts += [f"## {escape(combination.title)}", escape(combination.conclusion)]
+        parts.append(table(combination.grid))
     pairs = comparison.pairs.get(("all", primary.key), ())
     if pairs:
         parts += [
             f"## Paired differences in {escape(primary.label)}",
             table(pair_table(pairs, primary)),
             "Paired by seed and evaluation task. The interval is that of one comparison, p is"
-            " corrected by Holm over all pairs that have a test, the sign-flip test is not"
-            " corrected. Detectable: what this test finds with power .8.",
+            " corrected by Holm over all pairs, the sign-flip test is not"
+            " corrected. Detectable: what the corrected test finds with power .8.",
         ]
     if comparison.warnings:
         parts += ["## Warnings", "\n".join(f"- {escape(text)}" for text in comparison.warnings)]
@@ -47,7 +51,7 @@ def markdown(comparison: Comparison) -> str:
         parts += ["## Left out", "\n".join(f"- {escape(shown(line))}" for line in left_out)]
     if comparison.provenance:
         parts += ["## Provenance", table(_provenance(comparison))]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def table(grid: Grid) -> str:

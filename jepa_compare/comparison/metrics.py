@@ -37,6 +37,11 @@ class Metric:
         """The key without its prefix, as `--metric` takes it."""
         return self.key.removeprefix(PREFIX)
 
+    @property
+    def is_success(self) -> bool:
+        """Whether it is a rate over planning tasks."""
+        return self.name.startswith("success_")
+
     def text(self, value: float, *, signed: bool = False) -> str:
         """`value` for a table: "0.95", "+0.12"; a dash when it is missing."""
         if not math.isfinite(value):

@@ -1,15 +1,19 @@
 """Every two rows, compared seed by seed and task by task."""
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jepa_compare.comparison import verdict
+from jepa_compare.comparison.drift import governs, value_of
 from jepa_compare.comparison.findings import Pair, Reading, Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.metrics import Metric
-from jepa_compare.comparison.runs import TaskRows
+from jepa_compare.comparison.runs import Run, TaskRows, Value
 from jepa_compare.comparison.scores import score, scores_by_seed
 from jepa_compare.comparison.statistics import (
     ALPHA,
@@ -23,8 +27,12 @@ from jepa_compare.comparison.statistics import (
 )
 
 Scores = Mapping[int, float]
+Unit = tuple[Value, ...]
+"""What two runs share that are paired: the seed, then the settings that both rows average over."""
+Units = Mapping[Unit, Sequence[Run]]
 
 MOST_ROWS = 40
+MOST_PAIRS = MOST_ROWS * (MOST_ROWS - 1) // 2
 """Above this, rows are not all compared with each other: Holm over 780 pairs accepts nothing."""
 
 
@@ -33,28 +41,35 @@ def compare_pairs(
 ) -> tuple[Pair, ...]:
     """All pairs of rows, or those with the row labelled `baseline`, in the order of the rows.
 
-    The family of Holm's correction is the pairs returned here that have a test: a pair without
-    two common seeds, without variance, or with settings that differ behind the sweep's back has
-    none. Empty above 40 rows without a baseline.
+    The family of Holm's correction is every pair returned here with two common seeds and nothing
+    that confounds it. One whose difference does not vary has no test of its own and counts in the
+    family as one that is not rejected: leaving it out would let the data choose the family. Above
+    40 rows those with fewer than two scores are left aside; if more than 40 are left and there is
+    no baseline, losses are compared where all other axes agree, and not at all beyond 780 pairs.
     """
+    scores = {row.label: scores_by_seed(row, metric, reading) for row in rows}
+    if len(rows) > MOST_ROWS:
+        rows = [row for row in rows if len(scores[row.label]) > 1 or row.label == baseline]
     if baseline is not None:
         base = next(row for row in rows if row.label == baseline)
         chosen = [(row, base) for row in rows if row is not base]
     elif len(rows) <= MOST_ROWS:
-        chosen = [(a, b) for index, a in enumerate(rows) for b in rows[index + 1 :]]
+        chosen = list(itertools.combinations(rows, 2))
     else:
-        chosen = []
+        chosen = _within_combinations(rows)
     if not chosen:
         return ()
-    scores = {row.label: scores_by_seed(row, metric, reading) for row in rows}
-    paired = [_pair_up(a, b, metric, reading, scores) for a, b in chosen]
+    pairer = _Pairer(metric, reading)
+    paired = [pairer.pair(a, b) for a, b in chosen]
     seeds = sorted({seed for pair in paired for seed in pair.differences})
     table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in paired], float)
     table = table.reshape(len(paired), len(seeds))
     clean = np.array([not pair.confounded for pair in paired])
     test, flipped = t_test(table), sign_flip(table)
     p = np.where(clean, test.p, np.nan)
-    corrected = holm(p)
+    family = np.where(clean & (test.n > 1), np.nan_to_num(test.p, nan=1.0), np.nan)
+    corrected = np.where(np.isnan(p), np.nan, holm(family))
+    level = ALPHA / max(1, int(np.count_nonzero(~np.isnan(family))))
     return tuple(
         verdict.with_sentence(
             Pair(
@@ -74,7 +89,7 @@ def compare_pairs(
                 improvement=_improvement(scores[pair.a.label], scores[pair.b.label], metric),
                 detectable=math.nan
                 if math.isnan(p[i])
-                else detectable_difference(float(test.sd[i]), len(pair.differences)),
+                else detectable_difference(float(test.sd[i]), len(pair.differences), level),
                 tasks=pair.tasks,
                 confounded=pair.confounded,
                 separable=bool(corrected[i] < ALPHA),
@@ -85,6 +100,15 @@ def compare_pairs(
         )
         for i, pair in enumerate(paired)
     )
+
+
+def _within_combinations(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Pairs of rows that differ in the loss alone; none if there are too many."""
+    groups: dict[tuple[Value, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(v for key, v in row.axes.items() if key not in LOSS_KEYS)].append(row)
+    pairs = [pair for group in groups.values() for pair in itertools.combinations(group, 2)]
+    return pairs if len(pairs) <= MOST_PAIRS else []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,49 +138,92 @@ def _improvement(a: Scores, b: Scores, metric: Metric) -> float | None:
     return probability_of_improvement(own, others, metric.better == "higher")
 
 
-def _pair_up(
-    a: Row, b: Row, metric: Metric, reading: Reading, scores: Mapping[str, Scores]
-) -> _Paired:
-    """Difference per common seed, on common tasks where both recorded them; and task counts."""
-    own, others = scores[a.label], scores[b.label]
-    by_score = {seed: own[seed] - others[seed] for seed in sorted(own.keys() & others.keys())}
-    by_task, counts = _by_task(a, b, metric, reading, by_score)
-    return _Paired(
-        a=a,
-        b=b,
-        differences=by_score if counts is None else by_task,
-        tasks=counts,
-        confounded=tuple(key for key, value in a.drift.items() if b.drift.get(key) != value),
+class _Pairer:
+    """Pairs rows on one metric in one reading; each row is sorted into units once."""
+
+    def __init__(self, metric: Metric, reading: Reading) -> None:
+        self.metric = metric
+        self.reading: Reading = reading
+        self._kind = metric.name.removeprefix("success_") if metric.is_success else None
+        self._units: dict[tuple[str, tuple[str, ...]], Units] = {}
+
+    def pair(self, a: Row, b: Row) -> _Paired:
+        """Mean difference per seed over the units that both rows have a score for."""
+        keys = _matching(a, b)
+        own, others = self._by_unit(a, keys), self._by_unit(b, keys)
+        units = [unit for unit in own if unit in others]
+        gaps = [self._score(own[unit]) - self._score(others[unit]) for unit in units]
+        counts = [self._tasks(own[unit], others[unit]) for unit in units]
+        by_task = [count for count in counts if count is not None]
+        tasks = None
+        if counts and len(by_task) == len(counts):  # all or none: one kind of difference per pair
+            gaps = [count[0] for count in by_task]
+            _, only_a, only_b, every = zip(*by_task, strict=True)
+            tasks = sum(only_a), sum(only_b), sum(every)
+        per_seed: dict[int, list[float]] = defaultdict(list)
+        for (seed, *_), gap in zip(units, gaps, strict=True):
+            assert isinstance(seed, int)
+            per_seed[seed].append(gap)
+        return _Paired(
+            a=a,
+            b=b,
+            differences={seed: sum(v) / len(v) for seed, v in sorted(per_seed.items())},
+            tasks=tasks,
+            confounded=tuple(key for key in a.drift if _confounds(key, a, b)),
+        )
+
+    def _by_unit(self, row: Row, keys: tuple[str, ...]) -> Units:
+        slot = row.label, keys
+        if slot not in self._units:
+            found: dict[Unit, list[Run]] = defaultdict(list)
+            for run in row.runs:
+                if not math.isnan(score(run, self.metric, self.reading)):
+                    found[(run.seed, *(value_of(run, key) for key in keys))].append(run)
+            self._units[slot] = found
+        return self._units[slot]
+
+    def _score(self, runs: Sequence[Run]) -> float:
+        return sum(score(run, self.metric, self.reading) for run in runs) / len(runs)
+
+    def _tasks(self, a: Sequence[Run], b: Sequence[Run]) -> tuple[float, int, int, int] | None:
+        """`paired_by_task`, if one run stands on each side and both played the same tasks."""
+        if self._kind is None or len(a) != 1 or len(b) != 1:
+            return None
+        if len({run.evaluation for run in (*a, *b) if run.verdict != "diverged"}) > 1:
+            return None
+        one, other = _outcomes(a[0], self._kind), _outcomes(b[0], self._kind)
+        if one is None or other is None or len(one.success) != len(other.success):
+            return None
+        found = paired_by_task(one.success, other.success)
+        return found if found[3] else None
+
+
+def _matching(a: Row, b: Row) -> tuple[str, ...]:
+    """Settings that both rows average over and have a value of in common: runs are paired by them.
+
+    A setting that only one of two losses has cannot be matched; its runs are averaged.
+    """
+    return tuple(
+        key
+        for key in a.averaged
+        if {value_of(run, key) for run in a.runs} & {value_of(run, key) for run in b.runs}
     )
 
 
-def _by_task(
-    a: Row, b: Row, metric: Metric, reading: Reading, seeds: Iterable[int]
-) -> tuple[dict[int, float], tuple[int, int, int] | None]:
-    """The same from the tasks' outcomes; no counts when some seed lacks them on either side."""
-    kind = metric.name.removeprefix("success_")
-    differences: dict[int, float] = {}
-    only_a = only_b = every = 0
-    for seed in seeds if kind != metric.name else ():
-        one, other = (_tasks(row, seed, kind, metric, reading) for row in (a, b))
-        if one is None or other is None or len(one.success) != len(other.success):
-            return {}, None
-        gap, first, second, tasks = paired_by_task(one.success, other.success)
-        if tasks == 0:
-            return {}, None
-        differences[seed] = gap
-        only_a, only_b, every = only_a + first, only_b + second, every + tasks
-    return differences, (only_a, only_b, every) if every else None
+def _confounds(key: str, a: Row, b: Row) -> bool:
+    """Whether the rows differ in a drifted key for another reason than being two losses.
+
+    A setting of vicreg alone that was edited keeps two vicreg rows from being tested against each
+    other, not against dino, which has no such setting.
+    """
+    if a.drift[key] == b.drift.get(key):
+        return False
+    return not any(governs(axis, key) and a.axes[axis] != b.axes[axis] for axis in a.axes)
 
 
-def _tasks(row: Row, seed: int, kind: str, metric: Metric, reading: Reading) -> TaskRows | None:
-    """The rows behind a seed's score, if exactly one run stands behind it."""
-    runs = [
-        run for run in row.runs if run.seed == seed and not math.isnan(score(run, metric, reading))
-    ]
-    if len(runs) != 1:
-        return None
-    if runs[0].verdict != "diverged":
-        return runs[0].tasks.get(kind)
-    untrained = runs[0].floors.get("untrained")
+def _outcomes(run: Run, kind: str) -> TaskRows | None:
+    """The tasks behind a run's score."""
+    if run.verdict != "diverged":
+        return run.tasks.get(kind)
+    untrained = run.floors.get("untrained")
     return None if untrained is None else untrained.tasks.get(kind)

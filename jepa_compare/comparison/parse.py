@@ -19,6 +19,7 @@ from jepa_compare.comparison.reader import (
     integer,
     named,
     number,
+    quoted,
     read_object,
     require_schema,
     shown,
@@ -57,6 +58,8 @@ def parse_run(
     settings = flatten(config.get("config"), run_dir.CONFIG)
     if settings.get("seed", seed) != seed:
         raise Damaged(f"{run_dir.CONFIG} contradicts itself: two seeds")
+    if settings.get("aux_loss.name", named(name)) != named(name):
+        raise Damaged(f"{run_dir.CONFIG} contradicts itself: two names")
     overrides = config.get("overrides")
     if not isinstance(overrides, list) or len(overrides) > 1000:
         overrides = []
@@ -66,8 +69,11 @@ def parse_run(
         "seed": seed,
         "hash": identity,
         "config": settings,
-        "choices": {key: str(v) for key, v in flatten(config.get("choices"), "choices").items()},
-        "overrides": tuple(named(str(item)) for item in overrides),
+        "choices": {
+            key: "null" if choice is None else str(choice)
+            for key, choice in flatten(config.get("choices"), "choices").items()
+        },
+        "overrides": tuple(named(item) for item in overrides if isinstance(item, str)),
         "verdict": None,
     }
 
@@ -127,7 +133,7 @@ def _progress(
         elif state in ("failed", "interrupted"):
             reason = _exception(status)
     elif status is not None:
-        note(path / run_dir.STATUS, "value", f"unknown state {shown(repr(found))[:40]}")
+        note(path / run_dir.STATUS, "value", f"unknown state {quoted(found)}")
     return {
         "state": state,
         "reason": reason,
@@ -142,7 +148,8 @@ def _exception(status: dict[str, Any] | None) -> str:
     raised = (status or {}).get("exception")
     if not isinstance(raised, dict):
         return ""
-    return shown(f"{raised.get('type', '?')}: {raised.get('message', '')}".strip(": "))
+    kind, message = shown(raised.get("type", "?")), shown(raised.get("message", ""))
+    return shown(f"{kind}: {message}".strip(": "))
 
 
 def _apply_verdict(fields: dict[str, Any]) -> None:

@@ -9,11 +9,12 @@ becomes `Damaged`, whose message is the reason that the report shows.
 import hashlib
 import json
 import math
+import os
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 MEGABYTE = 1 << 20
 _LONGEST_TEXT = 300  # characters kept of any text that is shown
@@ -50,7 +51,7 @@ def regular_file(directory: Path, *parts: str) -> Path | None:
 def parse_json(text: str | bytes, name: str) -> Any:
     """Parse one JSON text; `Damaged` for whatever the parser cannot take."""
     try:
-        return json.loads(text)
+        return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise Damaged(f"{name} is not UTF-8 text") from None
     except json.JSONDecodeError as error:
@@ -70,17 +71,31 @@ def read_object(directory: Path, *parts: str, limit: int) -> dict[str, Any] | No
     if path is None:
         return None
     name = "/".join(parts)
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise Damaged(f"{name} is larger than {limit / MEGABYTE:g} MiB")
-        content = path.read_bytes()
-    except OSError as error:
-        raise Damaged(f"{name}: {error.strerror}") from None
+    with open_regular(path, name, limit) as file:
+        content = file.read(limit + 1)
     value = parse_json(content, name)
     if not isinstance(value, dict):
         raise Damaged(f"{name} is not a JSON object")
     return value
+
+
+def open_regular(path: Path, name: str, limit: int) -> BinaryIO:
+    """Open a file that `regular_file` found; raises `Damaged` beyond `limit` bytes.
+
+    Nothing that was put in its place since can be followed (a link) or waited for (a FIFO).
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise Damaged(f"{name}: {error.strerror}") from None
+    file = os.fdopen(handle, "rb")
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_size <= limit:
+        return file
+    file.close()
+    if found.st_size > limit:
+        raise Damaged(f"{name} is larger than {limit / MEGABYTE:g} MiB")
+    raise Damaged(f"{name} is not a regular file")
 
 
 def require_schema(value: Mapping[str, Any], name: str, version: int) -> None:
@@ -96,12 +111,23 @@ def shown(value: Any) -> str:
     Control characters, bidirectional overrides and lone surrogates become "?", so that a name can
     neither move a terminal's cursor nor fail to encode; long text is cut.
     """
-    text = value if isinstance(value, str) else str(value)
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except (RecursionError, ValueError):  # nested as deeply as the parser takes, or a huge number
+        text = f"<{type(value).__name__}>"
     if len(text) > _LONGEST_TEXT:
         text = text[: _LONGEST_TEXT - 1] + "…"
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
     return sys.intern(text)
+
+
+def quoted(value: Any) -> str:
+    """The start of a value as Python writes it, `shown`."""
+    try:
+        return shown(repr(value))[:40]
+    except (RecursionError, ValueError):
+        return shown(value)[:40]
 
 
 def named(text: str) -> str:
@@ -123,7 +149,7 @@ def number(value: Any) -> float:
     if isinstance(value, str) and value in ("nan", "inf", "-inf"):
         return float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Damaged(f"{shown(repr(value))[:40]} is not a number")
+        raise Damaged(f"{quoted(value)} is not a number")
     try:
         return float(value)
     except OverflowError:
@@ -133,7 +159,7 @@ def number(value: Any) -> float:
 def integer(value: Any, name: str, low: int = 0, high: int = 2**63 - 1) -> int:
     """A whole number in [low, high]; raises `Damaged`."""
     if type(value) is not int or not low <= value <= high:
-        raise Damaged(f"{name} is {shown(repr(value))[:40]}, expected a whole number from {low}")
+        raise Damaged(f"{name} is {quoted(value)}, expected a whole number from {low}")
     return value
 
 

@@ -28,6 +28,7 @@ line per reading, row or reference, and metric.
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,8 @@ from jepa_compare.comparison.runs import OUTCOMES
 
 SCHEMA_VERSION = 1
 _MOST_DIFFERENCES = 200  # seeds of one pair
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 def _number(value: float | None) -> float | None:
@@ -186,9 +189,10 @@ def csv_text(comparison: Comparison) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     numbers = ("n", "missing", "mean", "low", "high", "sd", "iqm")
-    axes = comparison.axes
+    axes = tuple(comparison.rows[0].axes)
+    keys = [_safe(axis) for axis in axes]
     writer.writerow(
-        ("kind", "reading", "row", "target", *axes, "metric", *numbers, "note", *OUTCOMES)
+        ("kind", "reading", "row", "target", *keys, "metric", *numbers, "note", *OUTCOMES)
     )
 
     def line(head: tuple[str, ...], key: str, estimate: Estimate, counts: list[int]) -> None:
@@ -212,5 +216,10 @@ def csv_text(comparison: Comparison) -> str:
 
 
 def _safe(text: str) -> str:
-    """A spreadsheet takes a text that begins like a formula for one: put an apostrophe before."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """A spreadsheet takes a text that begins like a formula for one: put an apostrophe before.
+
+    A number keeps its sign.
+    """
+    if text[:1] not in ("=", "+", "-", "@") or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"

@@ -6,17 +6,20 @@ over a row is a mean over seeds. `by` replaces that by the keys that the user na
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from jepa_compare.comparison.drift import (
     LOSS,
     Differences,
     as_text,
     find_differences,
+    governs,
     is_known,
     value_of,
 )
 from jepa_compare.comparison.findings import Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.runs import OUTCOMES, Run, Value
 
 
@@ -58,10 +61,11 @@ def group_rows(
     labels = _labels(
         [axis_values[key] for key in keys],
         [drift_values[key] for key in keys],
-        groups[keys[0]][0].name if keys else "",
+        groups[keys[0]][0].loss if keys else "",
     )
+    averaged = tuple(key for key in differences.axes if key not in axes)
     rows = [
-        _row(label, axis_values[key], drift_values[key], groups[key])
+        replace(_row(label, axis_values[key], drift_values[key], groups[key]), averaged=averaged)
         for label, key in zip(labels, keys, strict=True)
     ]
     pooled = tuple(key for key in differences.drift if key not in apart and key not in axes)
@@ -114,22 +118,24 @@ def _labels(
     A setting of the loss itself is named only where it varies for that loss. Drift stands in
     brackets, of several keys that go together only the first.
     """
-    shown = _short_names([key for key in (axes[0] if axes else {}) if key != LOSS])
-    together = _one_of_each(drift)
+    shown = short_names([key for key in (axes[0] if axes else {}) if key not in LOSS_KEYS])
+    together = short_names(_one_of_each(drift))
+
+    def varies(key: str, own: dict[str, Value], values: Sequence[Mapping[str, Value]]) -> bool:
+        if LOSS not in own or not governs(LOSS, key):
+            return True
+        same = [v[key] for v, other in zip(values, axes, strict=True) if other[LOSS] == own[LOSS]]
+        return len(set(same)) > 1
+
     labels = []
     for own, drifted in zip(axes, drift, strict=True):
-        parts = [str(own[LOSS])] if LOSS in own else []
-        for key, short in shown.items():
-            if key.startswith(f"{LOSS}.") and LOSS in own:
-                values = {other[key] for other in axes if other[LOSS] == own[LOSS]}
-                if len(values) == 1:
-                    continue
-            parts.append(f"{short}={as_text(own[key])}")
+        parts = [str(own[key]) for key in LOSS_KEYS if key in own][:1]
+        parts += [
+            f"{short}={as_text(own[k])}" for k, short in shown.items() if varies(k, own, axes)
+        ]
         label = " · ".join(parts) or loss
-        if together:
-            names = _short_names(together)
-            label += " [" + ", ".join(f"{names[k]}={drifted[k][:24]}" for k in together) + "]"
-        labels.append(label)
+        found = [f"{s}={drifted[k][:24]}" for k, s in together.items() if varies(k, own, drift)]
+        labels.append(label + (f" [{', '.join(found)}]" if found else ""))
     times = Counter(labels)
     seen: Counter[str] = Counter()
     for index, label in enumerate(labels):  # values cut to the same text
@@ -139,7 +145,7 @@ def _labels(
     return labels
 
 
-def _short_names(keys: Sequence[str]) -> dict[str, str]:
+def short_names(keys: Sequence[str]) -> dict[str, str]:
     """The last part of each key, or the whole key where that is ambiguous."""
     last = Counter(key.rpartition(".")[2] for key in keys)
     return {key: tail if last[tail := key.rpartition(".")[2]] == 1 else key for key in keys}

@@ -104,6 +104,8 @@ class Run:
     step: int
     steps: int
     """Steps done, and planned."""
+    variant: str = ""
+    """The chosen option of the loss's group, where runs of that name chose different losses."""
     started: float | None
     """Unix time; `ended` too."""
     ended: float | None
@@ -128,6 +130,11 @@ class Run:
     parameters.encoder, parameters.predictor."""
 
     @property
+    def loss(self) -> str:
+        """What a table calls the auxiliary loss: its name, or the option chosen (`losses.py`)."""
+        return self.variant or self.name
+
+    @property
     def outcome(self) -> Outcome:
         """The verdict of a run that has one, else how far it got."""
         if self.verdict is not None:
@@ -142,7 +149,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Runs:
-    """Every run that was found, in a stable order (name, seed, hash, path), and what was not."""
+    """Every run that was found, in a stable order (loss, seed, hash, path), and what was not."""
 
     runs: tuple[Run, ...]
     left_out: tuple[LeftOut, ...]

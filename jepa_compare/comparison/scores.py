@@ -6,7 +6,8 @@ unfinished one is missing. The "healthy" reading takes healthy runs only.
 """
 
 import math
-from collections import defaultdict
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from jepa_compare.comparison.findings import Estimate, Reading, Reference, Row
 from jepa_compare.comparison.metrics import Metric
-from jepa_compare.comparison.runs import Run
+from jepa_compare.comparison.runs import Floor, Run
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
 
 POLICIES: Mapping[str, str] = {
@@ -128,13 +129,21 @@ def _sharing(rows: Sequence[Row], policy: str) -> list[list[Row]]:
 def _reference_estimates(
     rows: Sequence[Row], policy: str, metrics: Sequence[Metric]
 ) -> dict[str, Estimate]:
-    """By metric key. Each floor file counts once, under its seed (or 0 if it has none)."""
+    """By metric key. Each floor file counts once, under its seed (or 0 if it has none).
+
+    Of files with one name but other numbers the version that most runs have counts; of the
+    untrained encoder that runs of one seed share, so does the middle value of theirs.
+    """
     runs = [run for row in rows for run in row.runs if policy in run.floors]
-    floors = {run.floors[policy].key: run.floors[policy] for run in runs}
+    versions: dict[str, list[Floor]] = defaultdict(list)
+    for run in runs:
+        versions[run.floors[policy].key].append(run.floors[policy])
+    floors = [_most_frequent(found) for found in versions.values()]
+    seedless = all(floor.seed is None for floor in floors)
     estimates = {}
     for metric in metrics:
         found: dict[int, list[float]] = defaultdict(list)
-        for floor in floors.values():
+        for floor in floors:
             found[floor.seed or 0].append(floor.metrics.get(metric.key, math.nan))
         if policy == "untrained":  # the probe of an untrained encoder stands in each run
             for run in runs:
@@ -143,10 +152,20 @@ def _reference_estimates(
             seed: [value for value in values if math.isfinite(value)]
             for seed, values in found.items()
         }
-        scores = {seed: sum(v) / len(v) for seed, v in sorted(finite.items()) if v}
+        middle = statistics.median_low if policy == "untrained" else statistics.fmean
+        scores = {seed: middle(values) for seed, values in sorted(finite.items()) if values}
         if not scores:
             continue
         found_one = estimate(scores, len(scores))
-        seedless = all(floor.seed is None for floor in floors.values())
         estimates[metric.key] = replace(found_one, note="") if seedless else found_one
     return estimates
+
+
+def _most_frequent(floors: Sequence[Floor]) -> Floor:
+    """The first of those whose numbers occur most often (they are cached: few are distinct)."""
+    distinct = list({id(floor): floor for floor in floors}.values())
+    if len(distinct) == 1:
+        return distinct[0]
+    counts = Counter(id(floor) for floor in floors)
+    votes = [sum(counts[id(f)] for f in distinct if f.metrics == own.metrics) for own in distinct]
+    return distinct[votes.index(max(votes))]

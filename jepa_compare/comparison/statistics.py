@@ -9,13 +9,14 @@ scipy is imported inside: the comparison half starts without it.
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 LEVEL = 0.95
-ALPHA = 1 - LEVEL
+ALPHA = 0.05
 POWER = 0.8
 """Of the smallest detectable difference."""
 FEWEST_FOR_SHAPE = 5
@@ -95,27 +96,33 @@ def sign_flip(differences: Float[np.ndarray, "pairs seeds"]) -> Float[np.ndarray
     for n in np.unique(counts[counts > 1]):
         chosen = np.flatnonzero(counts == n)
         table = differences[chosen][there[chosen]].reshape(len(chosen), n)
-        signs = _signs(int(n))
         tolerance = 1e-9 * np.abs(table).sum(axis=1)  # equal sums must count as equal
         observed = np.abs(table.sum(axis=1))
-        hits = np.zeros(len(chosen))
-        for block in np.array_split(signs, max(1, len(signs) * len(chosen) // 10**7)):
-            hits += (np.abs(block @ table.T) >= observed - tolerance).sum(axis=0)
+        hits, patterns = np.zeros(len(chosen)), 0
+        for signs in _signs(int(n)):
+            hits += (np.abs(signs @ table.T) >= observed - tolerance).sum(axis=0)
+            patterns += len(signs)
         exact = n <= _EXACT_FLIPS
-        share = hits / len(signs) if exact else (hits + 1) / (len(signs) + 1)
+        share = hits / patterns if exact else (hits + 1) / (patterns + 1)
         p[chosen] = np.where(tolerance > 0, share, np.nan)
     return p
 
 
-def _signs(n: int) -> Float[np.ndarray, "patterns n"]:
-    """All patterns of ±1 up to 12 seeds, beyond that a fixed random sample of them.
+def _signs(n: int) -> Iterator[Float[np.ndarray, "patterns n"]]:
+    """All patterns of ±1 up to 12 seeds, beyond that a fixed random sample of them, in blocks.
 
     A pattern and its opposite give the same absolute sum: half of all, the last sign kept, do.
     """
     if n <= _EXACT_FLIPS:
         codes = np.arange(2 ** (n - 1))[:, None]
-        return 1.0 - 2.0 * ((codes >> np.arange(n)) & 1)
-    return np.random.default_rng(0).choice((-1.0, 1.0), size=(_RANDOM_FLIPS, n))
+        yield 1.0 - 2.0 * ((codes >> np.arange(n)) & 1)
+        return
+    rng = np.random.default_rng(0)
+    rest = _RANDOM_FLIPS
+    while rest:
+        block = min(rest, max(1, 10**6 // n))
+        yield 2.0 * rng.integers(0, 2, size=(block, n), dtype=np.int8) - 1.0
+        rest -= block
 
 
 def probability_of_improvement(
@@ -138,30 +145,31 @@ def interquartile_mean(values: Float[np.ndarray, " n"]) -> float:
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
-def detectable_difference(sd: float, n: int) -> float:
-    """The mean difference that a paired t-test with n seeds finds with power .8 at alpha .05.
+def detectable_difference(sd: float, n: int, alpha: float = ALPHA) -> float:
+    """The mean difference that a paired t-test with n seeds finds with power .8 at level alpha.
 
     sd is that of the differences. Solves P(|T| > t_crit) = .8 for the noncentrality δ of
-    T ~ t(n−1, δ); the difference is δ · sd/√n. For one comparison, not corrected. NaN for n < 2.
+    T ~ t(n−1, δ); the difference is δ · sd/√n. For one of m pairs, alpha is .05/m: what Holm asks
+    of the first of them. NaN for n < 2.
     """
     if n < 2 or not math.isfinite(sd):
         return math.nan
-    return _noncentrality(n) * sd / math.sqrt(n)
+    return _noncentrality(n, alpha) * sd / math.sqrt(n)
 
 
 @functools.lru_cache(maxsize=1024)
-def _noncentrality(n: int) -> float:
+def _noncentrality(n: int, alpha: float) -> float:
     """δ, by averaging the normal power over quantiles of the estimated standard deviation.
 
     (scipy's noncentral t returns NaN for one degree of freedom and a large δ.)
     """
     from scipy.special import gammaincinv, ndtr, stdtrit
 
-    critical = float(stdtrit(n - 1, 1 - ALPHA / 2))
+    critical = -float(stdtrit(n - 1, alpha / 2))
     quantiles = (np.arange(10_000) + 0.5) / 10_000
     bar = critical * np.sqrt(2 * gammaincinv((n - 1) / 2, quantiles) / (n - 1))
     low, high = 0.0, 4.0 + 4.0 * critical
-    for _ in range(40):  # bisection: power grows with δ
+    for _ in range(60):  # bisection: power grows with δ
         middle = (low + high) / 2
         power = float(np.mean(ndtr(middle - bar) + ndtr(-middle - bar)))
         low, high = (middle, high) if power < POWER else (low, middle)

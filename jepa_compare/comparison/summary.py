@@ -1,8 +1,10 @@
 """What a run achieved: its summary, the evaluation behind it, and the floors beside it."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -23,10 +25,12 @@ from jepa_compare.comparison.reader import (
 from jepa_compare.comparison.runs import Floor, TaskRows, What
 from jepa_compare.run_dir import Verdict
 
-EVALUATION_LIMIT = 64 * MEGABYTE
+EVALUATION_LIMIT = 16 * MEGABYTE
+"""Over a hundred times what a thousand tasks of three kinds take."""
 
 _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MOST_TASKS = 1_000_000
+_LARGEST = 1e100  # of a number: its cube is still finite
 _ROUNDING = 1e-4  # by which a rate in the summary may differ from the rows behind it
 
 Note = Callable[[Path, What, str], None]
@@ -64,7 +68,7 @@ def parse_summary(
     }
     command = summary.get("command")
     if isinstance(command, list) and len(command) <= 1000:
-        provenance["command"] = shown(" ".join(str(word) for word in command))
+        provenance["command"] = shown(" ".join(shown(word) for word in command))
     cost = {
         f"{group}.{key}": value
         for group in ("seconds", "parameters")
@@ -74,10 +78,10 @@ def parse_summary(
         cost[key] = tolerant(key, lambda key=key: number(summary.get(key)), np.nan)
     collapsed_at = summary.get("collapsed_at")
     evaluation = summary.get("evaluation")
-    named = tolerant("floors", lambda: mapping(summary.get("floors"), "floors"), {})
+    keys = tolerant("floors", lambda: mapping(summary.get("floors"), "floors"), {})
     found = {
         policy: floors(path, policy, key)
-        for policy, key in named.items()
+        for policy, key in keys.items()
         if _FILE_STEM.fullmatch(policy) and isinstance(key, str) and _FILE_STEM.fullmatch(key)
     }
     return {
@@ -102,10 +106,19 @@ def _numbers(found: Mapping[str, Any], note: Callable[[str], None]) -> dict[str,
     values = {}
     for key, value in found.items():
         try:
-            values[named(key)] = number(value)
+            values[named(key)] = _plausible(key, number(value))
         except Damaged as damage:
             note(f"{shown(key)}: {damage}")
     return values
+
+
+def _plausible(key: str, value: float) -> float:
+    """Refuse what no evaluation can have measured: it would swallow the other runs' numbers."""
+    if math.isfinite(value) and abs(value) > _LARGEST:
+        raise Damaged(f"{value:g} is beyond any measurement")
+    if key.startswith("eval/success_") and not (0 <= value <= 1 or math.isnan(value)):
+        raise Damaged(f"{value:g} is not a success rate")
+    return value
 
 
 def _why(verdict: Verdict, summary: dict[str, Any]) -> str:
@@ -115,7 +128,8 @@ def _why(verdict: Verdict, summary: dict[str, Any]) -> str:
     where = summary.get("diverged")
     if not isinstance(where, dict):
         return "not finite"
-    return shown(f"{where.get('term', 'loss')} not finite at step {where.get('step', '?')}")
+    term, step = shown(where.get("term", "loss")), shown(where.get("step", "?"))
+    return shown(f"{term} not finite at step {step}")
 
 
 def _alarms(value: Any) -> tuple[tuple[int, str], ...]:
@@ -161,7 +175,7 @@ def parse_tasks(value: Any) -> dict[str, TaskRows]:
         success = columns.get("success")
         if not isinstance(success, list) or len(success) > _MOST_TASKS:
             raise Damaged(f"tasks.{shown(kind)} has no list of successes")
-        if any(item is not None and not isinstance(item, bool) for item in success):
+        if not set(map(type, success)) <= {bool, NoneType}:
             raise Damaged(f"tasks.{shown(kind)}.success holds something that is not true or false")
         tasks[named(kind)] = TaskRows(
             success=np.array([np.nan if x is None else float(x) for x in success], dtype=float),
@@ -177,6 +191,8 @@ def _column(columns: dict[str, Any], name: str, length: int) -> np.ndarray:
         return np.full(length, np.nan)
     if not isinstance(values, list) or len(values) != length:
         raise Damaged(f"tasks: {name} is not a list of {length}")
+    if set(map(type, values)) == {float}:  # by far the most frequent, and 200 a run
+        return np.array(values)
     return np.array([number(value) for value in values], dtype=float)
 
 

@@ -1,13 +1,17 @@
 """The tables as text in cells, before any format: Markdown, LaTeX and the terminal share them."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jepa_compare.comparison.drift import as_text
 from jepa_compare.comparison.findings import Comparison, Estimate, Pair, Reading, Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.metrics import Metric
-from jepa_compare.comparison.runs import OUTCOMES
-from jepa_compare.comparison.verdict import interval_text, p_text, seeds_text
+from jepa_compare.comparison.rows import short_names
+from jepa_compare.comparison.runs import OUTCOMES, Value
+from jepa_compare.comparison.verdict import conclusion, interval_text, p_text, seeds_text
 
 _MOST_COLUMNS = 8
 # After the primary metric, in this order, as far as the runs have them.
@@ -79,25 +83,75 @@ def main_table(
 ) -> Grid:
     """A line per row, then floors and ceilings; `columns` defaults to `main_columns`."""
     metrics = main_columns(comparison) if columns is None else columns
-    lines = [
-        (
-            row.label,
-            row.target,
-            *(cell(metric, comparison.estimate(row, metric, reading)) for metric in metrics),
-            status_text(row),
-        )
-        for row in comparison.rows
-    ]
+    plain = rows_table(comparison, comparison.rows, reading, metrics)
     floors = [
         (reference.label, "", *(cell(m, reference.estimates.get(m.key)) for m in metrics), "")
         for reference in comparison.references
     ]
     labels = [row.label for row in comparison.rows]
     return Grid(
-        header=("row", "target", *(heading(metric) for metric in metrics), "runs"),
-        lines=(*lines, *floors),
-        sections=(len(lines),) if floors else (),
+        header=plain.header,
+        lines=(*plain.lines, *floors),
+        sections=(len(plain.lines),) if floors else (),
         strong=(labels.index(comparison.best),) if comparison.best and reading == "all" else (),
+        left=2,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Combination:
+    """The rows that share a value of every axis but the loss, with what the tests say of them."""
+
+    title: str
+    """ "lr=0.001, target=ema"."""
+    conclusion: str
+    """On the primary metric; p is corrected for all pairs of the sweep. "" with a baseline."""
+    grid: Grid
+
+
+def combinations(comparison: Comparison, reading: Reading = "all") -> tuple[Combination, ...]:
+    """A table per combination of the axes beside the loss, best row first.
+
+    Empty when nothing but the loss was swept, or when no combination has two rows.
+    """
+    keys = [key for key in comparison.rows[0].axes if key not in LOSS_KEYS]
+    groups: dict[tuple[Value, ...], list[Row]] = defaultdict(list)
+    for row in comparison.rows:
+        groups[tuple(row.axes[key] for key in keys)].append(row)
+    if len(groups) < 2 or max(map(len, groups.values())) < 2:
+        return ()
+    primary, names = comparison.primary, short_names(keys)
+    pairs = comparison.pairs.get((reading, primary.key), ())
+    found = []
+    for values, rows in groups.items():
+        own = {row.label: comparison.estimate(row, primary, reading) for row in rows}
+        within = [pair for pair in pairs if pair.a in own and pair.b in own]
+        parts = [f"{names[k]}={as_text(v)}" for k, v in zip(keys, values, strict=True)]
+        said = "" if comparison.baseline else conclusion(rows, own, within, primary)
+        grid = rows_table(comparison, rows, reading)
+        found.append(Combination(title=", ".join(parts), conclusion=said, grid=grid))
+    return tuple(sorted(found, key=lambda combination: combination.title))
+
+
+def rows_table(
+    comparison: Comparison,
+    rows: Sequence[Row],
+    reading: Reading = "all",
+    columns: Sequence[Metric] | None = None,
+) -> Grid:
+    """A line per row, nothing else; `columns` defaults to `main_columns`."""
+    metrics = main_columns(comparison) if columns is None else columns
+    return Grid(
+        header=("row", "target", *(heading(metric) for metric in metrics), "runs"),
+        lines=tuple(
+            (
+                row.label,
+                row.target,
+                *(cell(metric, comparison.estimate(row, metric, reading)) for metric in metrics),
+                status_text(row),
+            )
+            for row in rows
+        ),
         left=2,
     )
 

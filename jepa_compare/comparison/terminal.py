@@ -7,6 +7,7 @@ from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.table import (
     LEGEND,
     Grid,
+    combinations,
     left_out_lines,
     main_columns,
     main_table,
@@ -15,6 +16,7 @@ from jepa_compare.comparison.table import (
 )
 
 _MOST_PAIRS = 15
+_MOST_WARNINGS = 20
 _MOST_LEFT_OUT = 10
 
 
@@ -32,8 +34,10 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     ]
     if whole and readings_differ(comparison):
         blocks.append("Healthy runs only\n" + aligned(main_table(comparison, "healthy")))
+    for combination in combinations(comparison) if whole else ():
+        blocks.append(f"{combination.title}\n{combination.conclusion}\n{aligned(combination.grid)}")
     blocks.append("\n".join(_pair_lines(comparison, most)))
-    blocks.append("\n".join(f"! {warning}" for warning in comparison.warnings))
+    blocks.append("\n".join(_warning_lines(comparison, None if whole else _MOST_WARNINGS)))
     left_out = left_out_lines(comparison, None if whole else _MOST_LEFT_OUT)
     if left_out:
         lines = "\n".join(f"  {shown(line)}" for line in left_out)
@@ -62,8 +66,10 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
         reference = bool(grid.sections) and index >= grid.sections[0]
         style = "bold green" if index in grid.strong else "dim" if reference else ""
         table.add_row(*(Text(text, style=style or _colour(text)) for text in line))
-    warnings = [Text(f"! {warning}", style="yellow") for warning in comparison.warnings]
-    left_out = [Text(f"  {shown(line)}", "dim") for line in left_out_lines(comparison, 10)]
+    warnings = [Text(line, "yellow") for line in _warning_lines(comparison, _MOST_WARNINGS)]
+    left_out = [
+        Text(f"  {shown(line)}", "dim") for line in left_out_lines(comparison, _MOST_LEFT_OUT)
+    ]
     parts = [
         Text(_heading(comparison), style="bold"),
         Text(),
@@ -112,6 +118,12 @@ def _pair_lines(comparison: Comparison, most: int) -> list[str]:
     lines = [f"- {pair.sentence}" for pair in ordered[:most]]
     rest = len(ordered) - len(lines)
     return lines + ([f"- and {rest} more pairs, in the files"] if rest else [])
+
+
+def _warning_lines(comparison: Comparison, most: int | None) -> list[str]:
+    lines = [f"! {warning}" for warning in comparison.warnings[:most]]
+    rest = len(comparison.warnings) - len(lines)
+    return lines + ([f"! and {rest} more warnings, in the files"] if rest else [])
 
 
 def aligned(grid: Grid) -> str:

@@ -1,19 +1,22 @@
 """Findings in words. A verdict names a winner only where the tests do."""
 
 import dataclasses
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 
 from jepa_compare.comparison.findings import Estimate, Pair, Reading, Row
 from jepa_compare.comparison.metrics import Metric
+from jepa_compare.comparison.statistics import ALPHA
 
 
 def p_text(p: float) -> str:
-    """ "p = .002", "p < .001": no leading zero, since p cannot exceed 1."""
+    """ "p = .002", "p < .001": no leading zero, since p cannot exceed 1; as many digits as show
+    on which side of .05 it lies."""
     if p < 0.001:
         return "p < .001"
     digits = 3 if p < 0.1 else 2
+    while float(f"{p:.{digits}f}") >= ALPHA > p and digits < 15:
+        digits += 1
     return "p = " + f"{p:.{digits}f}".removeprefix("0")
 
 
@@ -80,10 +83,19 @@ def best_row(
     pairs: Sequence[Pair],
     metric: Metric,
 ) -> str | None:
-    """The row that beats every other in a test that separates them, on a downstream metric."""
+    """The row that beats every other in a test that separates them, on a downstream metric.
+
+    A row without a score is no rival: none of its runs ended, which the warnings say.
+    """
+    rows = _scored(rows, estimates)
     if not metric.downstream or len(rows) < 2:
         return None
     leader = leading_row(rows, estimates, metric)
+    return leader if leader is not None and not _rivals(leader, rows, pairs, metric) else None
+
+
+def _rivals(leader: str, rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric) -> list[str]:
+    """Rows that no test shows to be worse than `leader`."""
     beaten = {
         pair.b if pair.a == leader else pair.a
         for pair in pairs
@@ -91,14 +103,18 @@ def best_row(
         and leader in (pair.a, pair.b)
         and is_better(metric, pair.mean if pair.a == leader else -pair.mean)
     }
-    return leader if leader is not None and len(beaten) == len(rows) - 1 else None
+    return [row.label for row in rows if row.label != leader and row.label not in beaten]
+
+
+def _scored(rows: Sequence[Row], estimates: Mapping[str, Estimate]) -> list[Row]:
+    return [row for row in rows if estimates[row.label].n]
 
 
 def leading_row(
     rows: Sequence[Row], estimates: Mapping[str, Estimate], metric: Metric
 ) -> str | None:
     """The row with the best mean; None without a direction or a score."""
-    scored = [row.label for row in rows if not math.isnan(estimates[row.label].mean)]
+    scored = [row.label for row in _scored(rows, estimates)]
     if metric.better is None or not scored:
         return None
     pick = max if metric.better == "higher" else min
@@ -121,28 +137,29 @@ def write_verdict(
 
     def on(metric: Metric, reading: Reading) -> str:
         own = {row.label: estimates[reading, metric.key, row.label] for row in rows}
-        there = [row for row in rows if reading == "all" or own[row.label].n]
-        tests = [
-            pair
-            for pair in pairs.get((reading, metric.key), ())
-            if reading == "all" or (own[pair.a].n and own[pair.b].n)
-        ]
-        return conclusion(there, own, tests, metric, baseline)
+        return conclusion(rows, own, pairs.get((reading, metric.key), ()), metric, baseline)
 
     sentences = [on(primary, "all")]
     tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
     if tests:
         seeds = statistics.median_low(len(pair.differences) for pair in tests)
         size = primary.text(statistics.median(pair.detectable for pair in tests))
+        family = family_size(pairs["all", primary.key])
+        over = f"median over pairs, power .8, corrected for {family} pairs"
         sentences.append(
             f"With {seeds_text(seeds)} this sweep could have detected a difference of {size}"
-            f"{unit_text(primary)} (median over pairs, power .8, one comparison)."
+            f"{unit_text(primary)} ({over if family > 1 else 'power .8'})."
         )
     healthy = on(primary, "healthy")
     if healthy != sentences[0]:
         sentences.append(f"Healthy runs only: {healthy}")
     sentences += [on(metric, "all") for metric in tested if metric != primary]
     return tuple(sentences)
+
+
+def family_size(pairs: Sequence[Pair]) -> int:
+    """Pairs that Holm's correction counts: two common seeds, and nothing that confounds them."""
+    return sum(len(pair.differences) > 1 and not pair.confounded for pair in pairs)
 
 
 def conclusion(
@@ -152,19 +169,22 @@ def conclusion(
     metric: Metric,
     baseline: str | None = None,
 ) -> str:
-    """One or two sentences on one metric."""
+    """One or two sentences on one metric. Rows without a score are left aside."""
+    every, rows = len(rows), _scored(rows, estimates)
+    pairs = [pair for pair in pairs if estimates[pair.a].n and estimates[pair.b].n]
     leader = leading_row(rows, estimates, metric)
-    if leader is None and metric.better is not None:
+    if not rows:
         return f"No run has a score for {metric.label}."
     if not metric.downstream:
         return f"{metric.label} is a diagnostic: it ranks nothing."
     if len(rows) < 2:
-        return "One row: there is nothing to compare."
+        return f"One row with a score for {metric.label}: there is nothing to compare."
     best = best_row(rows, estimates, pairs, metric)
     if best is not None:
+        others = "every other row" + " with a score" * (every > len(rows))
         return (
-            f"{best} is best by {metric.label}, separable from every other row"
-            f" ({_smallest_lead(best, pairs, metric)})."
+            f"{best} is best by {metric.label}, separable from {others}"
+            f" ({_smallest_lead(best, pairs)})."
         )
     tested = [pair for pair in pairs if not pair.note]
     if not tested:
@@ -180,7 +200,10 @@ def conclusion(
             )
         return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}."
     separable = sum(pair.separable for pair in tested)
-    tally = f"{separable} of {len(tested)} tested pairs are separable at p < .05, Holm-corrected."
+    tally = (
+        f"{separable} of {len(tested)} tested pair{'s are' if len(tested) > 1 else ' is'} separable"
+        " at p < .05, Holm-corrected."
+    )
     if baseline is not None:
         better = sum(
             pair.separable and is_better(metric, pair.mean if pair.b == baseline else -pair.mean)
@@ -190,23 +213,23 @@ def conclusion(
             f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
             f" {tally}"
         )
+    assert leader is not None  # a downstream metric has a direction
+    met = {label for pair in pairs for label in (pair.a, pair.b) if leader in (pair.a, pair.b)}
+    if any(estimates[row.label].n > 1 and row.label not in met for row in rows):
+        return (
+            f"{len(rows)} rows are too many to test every pair: losses are tested where all other"
+            f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
+        )
     seeds = max(len(pair.differences) for pair in tested)
+    rivals = _rivals(leader, rows, pairs, metric)
+    named = ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
     return (
         f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {_not_beaten(leader, pairs)} with {seeds_text(seeds)}. {tally}"
+        f" {named} with {seeds_text(seeds)}. {tally}"
     )
 
 
-def _not_beaten(leader: str | None, pairs: Sequence[Pair]) -> str:
-    rivals = [
-        pair.b if pair.a == leader else pair.a
-        for pair in pairs
-        if leader in (pair.a, pair.b) and not pair.separable
-    ]
-    return ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
-
-
-def _smallest_lead(best: str, pairs: Sequence[Pair], metric: Metric) -> str:
+def _smallest_lead(best: str, pairs: Sequence[Pair]) -> str:
     """The sentence of the closest rival."""
     own = [pair for pair in pairs if best in (pair.a, pair.b)]
     return min(own, key=lambda pair: abs(pair.mean)).sentence

@@ -170,7 +170,7 @@ def write_run(
     metrics: Mapping[str, float | None] | None = None,
     provenance: Mapping[str, Any] | None = None,
     tasks: int = 100,
-    rows: int = 60,
+    rows: int = 12,
     figures: bool = False,
     exception: tuple[str, str] = ("RuntimeError", "out of patience"),
     name: str | None = None,
@@ -210,7 +210,7 @@ def write_run(
     state = "failed" if verdict == "diverged" else state
     done = steps if state == "completed" else 370
     _write(path / run_dir.STATUS, _status(state, done, steps, exception))
-    rng = np.random.default_rng([seed, zlib.crc32(loss.name.encode())])
+    rng = np.random.default_rng([seed, int(digest, 16)])
     if state != "queued":
         lines = _curves(rng, loss, done, rows, verdict)
         (path / run_dir.METRICS).write_text("".join(run_dir.to_json(row) + "\n" for row in lines))
@@ -349,8 +349,8 @@ def _summary(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     untrained_loss = Loss(name="untrained", success=FLOORS["untrained"], probe_rmse=3.8, rank=99)
+    untrained_rows = _floor_rows("untrained", seed, tasks)
     untrained_rng = np.random.default_rng([seed, 2])
-    untrained_rows = _evaluate(untrained_loss.success, seed, tasks, untrained_rng, 0.01)
     collapsed = verdict.endswith("collapse")
     return {
         "schema_version": run_dir.SCHEMA_VERSION,
@@ -379,14 +379,19 @@ def _floor_key(policy: str, seed: int) -> str:
     return f"{policy}-s{seed}" if policy == "untrained" else f"{policy}-1234abcd"
 
 
+def _floor_rows(policy: str, seed: int, tasks: int) -> dict[str, Any]:
+    # Only an untrained encoder depends on the seed; the tasks are the same for all of a seed.
+    drawn = seed if policy == "untrained" else 0
+    rng = np.random.default_rng([drawn, 3, list(FLOORS).index(policy)])
+    return _evaluate(FLOORS[policy], drawn, tasks, rng, 0.0)
+
+
 def _write_floors(sweep: Path, seed: int, tasks: int) -> None:
-    for index, (policy, success) in enumerate(FLOORS.items()):
+    for policy in FLOORS:
         path = sweep / run_dir.FLOORS / f"{_floor_key(policy, seed)}.json"
         if path.exists():
             continue
-        # Only an untrained encoder depends on the seed; the tasks are the same for all of a seed.
-        drawn = seed if policy == "untrained" else 0
-        rows = _evaluate(success, drawn, tasks, np.random.default_rng([drawn, 3, index]), 0.0)
+        rows = _floor_rows(policy, seed, tasks)
         _write(
             path,
             {

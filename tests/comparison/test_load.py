@@ -1,0 +1,230 @@
+"""Which directories are runs, and what becomes of their parts."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jepa_compare import run_dir
+from jepa_compare.comparison import NoRunsError, Runs, load_runs
+from tests.comparison.synthetic import DEFAULT_LOSSES, NOW, Sweep, write_run
+
+VICREG = DEFAULT_LOSSES["vicreg"]
+
+
+def change(path: Path, **values: Any) -> None:
+    """Set top-level keys of a JSON file; None removes one."""
+    content = json.loads(path.read_text()) | values
+    path.write_text(json.dumps({key: v for key, v in content.items() if v is not None}))
+
+
+def reasons(runs: Runs) -> list[str]:
+    return [f"{item.what} {item.path.name}: {item.reason}" for item in runs.left_out]
+
+
+def test_runs_are_found_by_their_files_at_any_depth(tmp_path: Path) -> None:
+    write_run(tmp_path / "a" / "b" / "c", loss=VICREG, seed=0, name="anything at all")
+    write_run(tmp_path, loss=VICREG, seed=1)
+    (tmp_path / "vicreg_s2_00000000").mkdir()  # a name makes no run
+    (tmp_path / "notes.json").write_text("{}")
+    runs = load_runs(tmp_path)
+    assert [run.seed for run in runs] == [0, 1]
+    assert not runs.left_out
+    alone = load_runs(runs.runs[0].path)
+    assert [run.path for run in alone] == [runs.runs[0].path]
+
+
+def test_several_roots_count_a_run_once(tmp_path: Path) -> None:
+    Sweep(path=tmp_path / "x", seeds=range(1)).write()
+    (tmp_path / "x" / "elsewhere").symlink_to("/")
+    once, twice = load_runs(tmp_path), load_runs(tmp_path, tmp_path / "x", tmp_path)
+    assert [run.path for run in once] == [run.path for run in twice]
+    assert reasons(once) == reasons(twice) == ["link elsewhere: links are not followed"]
+
+
+def test_what_is_not_there_is_an_error_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(NoRunsError, match="is not a directory"):
+        load_runs(tmp_path / "missing")
+    assert len(load_runs(tmp_path)) == 0
+
+
+def test_a_complete_run_says_everything(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=3, overrides={"training.lr": 0.01})
+    (run,) = load_runs(path)
+    assert (run.name, run.loss, run.seed, run.outcome) == ("vicreg", "vicreg", 3, "healthy")
+    assert run.config["training.lr"] == 0.01
+    assert run.choices["data"] == "two_rooms"
+    assert "training.lr=0.01" in run.overrides
+    assert run.tasks["detour"].success.mean() == run.metrics["eval/success_detour"]
+    assert run.floors["oracle"].metrics["eval/success_door"] == pytest.approx(0.95)
+    assert run.provenance["versions.torch"] == "2.13.0"
+    assert run.cost["parameters.encoder"] == 150_000
+    assert run.reason == ""
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted", "running", "queued"])
+def test_without_a_summary_a_run_has_no_numbers(tmp_path: Path, state: str) -> None:
+    write_run(tmp_path, loss=VICREG, seed=0, state=state)
+    (run,) = load_runs(tmp_path, now=NOW + 1)
+    assert (run.outcome, run.verdict, dict(run.metrics)) == (state, None, {})
+    assert ("out of patience" in run.reason) == (state == "failed")
+
+
+def test_silence_is_an_interruption(tmp_path: Path) -> None:
+    write_run(tmp_path, loss=VICREG, seed=0, state="running")
+    (run,) = load_runs(tmp_path, now=NOW + 7200)
+    assert (run.outcome, run.reason) == ("interrupted", "no sign of life for 2.0 h")
+
+
+def test_a_finished_run_that_says_it_failed_has_no_numbers(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    change(path / run_dir.STATUS, state="failed", exception={"type": "OSError", "message": "disk"})
+    (run,) = load_runs(tmp_path)
+    assert (run.outcome, run.reason, run.verdict) == ("failed", "OSError: disk", None)
+
+
+def test_a_summary_outlives_the_last_status(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    change(path / run_dir.STATUS, state="running")
+    (run,) = load_runs(tmp_path, now=NOW + 10**6)
+    assert run.outcome == "healthy"
+
+
+def test_a_lost_summary_is_a_failure(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    (path / run_dir.SUMMARY).unlink()
+    (run,) = load_runs(tmp_path)
+    assert (run.outcome, run.reason) == ("failed", "no readable summary.json")
+
+
+def test_of_the_same_run_the_one_with_a_result_counts(tmp_path: Path) -> None:
+    finished = write_run(tmp_path / "a", loss=VICREG, seed=0)
+    other = write_run(tmp_path / "b", loss=VICREG, seed=0, state="failed")
+    change(other / run_dir.STATUS, ended=NOW * 2)
+    runs = load_runs(tmp_path)
+    assert [run.path for run in runs] == [finished]
+    assert reasons(runs)[0].endswith(f"seed 0) as {finished}")
+    later = write_run(tmp_path / "c", loss=VICREG, seed=0, metrics={"eval/probe_rmse": 0.1})
+    change(later / run_dir.STATUS, ended=NOW + 1)
+    (later / run_dir.EVALUATIONS / "0a1b2c3d.json").write_text("{")
+    runs = load_runs(tmp_path)  # later, but its evaluation is damaged
+    assert [run.path for run in runs] == [finished]
+    assert any("other numbers" in reason for reason in reasons(runs))
+
+
+def test_a_damaged_part_is_missing_and_noted(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    change(
+        path / run_dir.SUMMARY,
+        versions="none",
+        metrics={"eval/probe_rmse": "big", "eval/spread": 1},
+    )
+    (path / run_dir.STATUS).write_text('{"state": "comple')
+    runs = load_runs(tmp_path)
+    assert runs.runs[0].outcome == "healthy"
+    assert dict(runs.runs[0].metrics) == {"eval/spread": 1.0}
+    assert sorted(reasons(runs)) == [
+        "file status.json: status.json is truncated or not JSON (character 10)",
+        "value summary.json: eval/probe_rmse: 'big' is not a number",
+        "value summary.json: versions: versions is not an object",
+    ]
+
+
+@pytest.mark.parametrize("value", [1e101, -1e300, 10**120])
+def test_a_number_beyond_measurement_is_refused(tmp_path: Path, value: float) -> None:
+    write_run(tmp_path, loss=VICREG, seed=0, metrics={"eval/probe_rmse": value})
+    runs = load_runs(tmp_path)
+    assert "eval/probe_rmse" not in runs.runs[0].metrics
+    assert len(runs.left_out) == 1
+
+
+def test_a_rate_above_one_is_refused(tmp_path: Path) -> None:
+    write_run(tmp_path, loss=VICREG, seed=0, metrics={"eval/success_door": 1.5})
+    runs = load_runs(tmp_path)
+    assert reasons(runs) == ["value summary.json: eval/success_door: 1.5 is not a success rate"]
+
+
+def test_tasks_that_contradict_the_summary_are_refused(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    evaluation = path / run_dir.EVALUATIONS / "0a1b2c3d.json"
+    content = json.loads(evaluation.read_text())
+    content["tasks"]["door"]["success"] = [False] * 100
+    evaluation.write_text(json.dumps(content))
+    runs = load_runs(tmp_path)
+    assert not runs.runs[0].tasks
+    assert "rows 0.0000, summary" in reasons(runs)[0]
+
+
+def test_a_floor_under_another_policys_name_is_refused(tmp_path: Path) -> None:
+    """Also when a sibling has read the file before, under its right name."""
+    Sweep(path=tmp_path, seeds=range(1)).write()
+    evil = write_run(tmp_path, loss=VICREG, seed=1)
+    change(evil / run_dir.SUMMARY, floors={"random": "door_script-1234abcd"})
+    runs = load_runs(tmp_path)
+    (run,) = [run for run in runs if run.path == evil]
+    assert "random" not in run.floors
+    assert any("is not a floor of policy random" in reason for reason in reasons(runs))
+
+
+def test_lines_of_metrics_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0, rows=20)
+    with (path / run_dir.METRICS).open("ab") as file:
+        file.write(
+            b'\n{"step": 1, "train/loss": 0.1}}\n[1]\n{"step": -1}\n\xff\xfe\n{"step": 9, "tra'
+        )
+    runs = load_runs(tmp_path)
+    assert [(item.what, item.count) for item in runs.left_out] == [("lines", 5)]
+
+
+def test_metrics_that_are_a_link_are_noted(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    (path / run_dir.METRICS).unlink()
+    (path / run_dir.METRICS).symlink_to("/etc/hostname")
+    runs = load_runs(tmp_path)
+    assert reasons(runs) == ["file metrics.jsonl: metrics.jsonl is a link, which is not followed"]
+
+
+def test_two_recipes_of_one_loss_are_told_apart_and_an_alias_is_not(tmp_path: Path) -> None:
+    """vicreg.yaml and vicreg_context.yaml are both named vicreg; barlow.yaml is barlow_twins."""
+    for seed in range(2):
+        write_run(tmp_path, loss=VICREG, seed=seed)
+        write_run(
+            tmp_path,
+            loss=VICREG,
+            seed=seed,
+            changes={"aux_loss.std_coeff": 16.0, "aux_loss.on": "context"},
+            choices={"aux_loss": "vicreg_context"},
+        )
+        for option in ("barlow", "barlow_twins"):
+            barlow = DEFAULT_LOSSES["barlow_twins"]
+            write_run(tmp_path / option, loss=barlow, seed=seed, choices={"aux_loss": option})
+    runs = load_runs(tmp_path)
+    losses = [run.loss for run in runs]
+    assert losses == ["barlow_twins"] * 2 + ["vicreg"] * 2 + ["vicreg_context"] * 2
+
+
+def test_a_swept_coefficient_makes_no_recipe(tmp_path: Path) -> None:
+    for value in (1.0, 25.0):
+        write_run(tmp_path, loss=VICREG, seed=0, overrides={"aux_loss.std_coeff": value})
+    assert {run.loss for run in load_runs(tmp_path)} == {"vicreg"}
+
+
+def test_a_folder_that_cannot_be_listed_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not stop root, who may run these tests: the refusal is played."""
+    Sweep(path=tmp_path / "good", seeds=range(1)).write()
+    (tmp_path / "locked").mkdir()
+    listing = os.scandir
+
+    def refuse(path: str | Path) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    runs = load_runs(tmp_path)
+    assert len(runs) == 5
+    assert reasons(runs) == ["folder locked: cannot be listed: Permission denied"]
