@@ -10,15 +10,15 @@ comparison.json (schema 1) is one object:
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, reading, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
-                       separable, confounded [keys], note, sentence,
-                       differences {seed: a - b}, or null above 200 seeds}]
+                       separable, confounded [keys], note, sentence, differences {seed: a - b}}]
     drift            [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
 
     ESTIMATE         {n, missing, mean, low, high, sd, iqm, note, scores {seed: score}}
 
-Numbers that do not exist (no interval, no test) are null.
+Numbers that do not exist (no interval, no test) are null, and so are the differences of a pair
+with more than 200 seeds: the scores that they come from are in the rows.
 
 experiment_comparison_results.json has one entry per run: {"schema_version": 1, "runs": [{name,
 seed, hash, path, row, outcome, reason, axes, metrics, untrained, cost}]}. comparison.csv has one

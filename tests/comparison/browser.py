@@ -149,10 +149,10 @@ class Browser:
             mobile=mobile,
         )
 
-    def scheme(self, name: str) -> None:
-        """The reader's preference, "light" or "dark"."""
-        feature = {"name": "prefers-color-scheme", "value": name}
-        self.call("Emulation.setEmulatedMedia", features=[feature])
+    def prefer(self, scheme: str, media: str = "screen") -> None:
+        """The reader's scheme, "light" or "dark", on "screen" or in "print"."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", media=media, features=[feature])
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         """PNG of the window, or of the whole page."""

@@ -178,7 +178,7 @@ def test_spectra_leave_out_zeros(tmp_path: Path) -> None:
 
 
 def test_svg_holds_no_colour_of_its_own_and_no_markup(comparison: Comparison) -> None:
-    evil = '</text><script>alert(1)</script> & "quotes" $x_1$ $'
+    evil = '</text><script>alert(1)</script> & "quotes" $x_1$'
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=look(0).colour, marker="o")

@@ -256,6 +256,7 @@ def test_figures_of_another_comparison_are_removed(tmp_path: Path) -> None:
         (figures / name).write_text("old")
     write_comparison([tmp_path / "a"], tmp_path / "out", html=False)
     assert (figures / "mine.png").exists()
+    assert not (tmp_path / "out" / "report.html").exists()
     assert {path.stem for path in figures.iterdir()} == {"main_metric", "mine"}
 
 
@@ -274,6 +275,7 @@ def test_open_shows_the_page(
     assert shown == [(tmp_path / "a" / "comparison" / "report.html").as_uri()]
     printed = capsys.readouterr()
     assert "no browser to open" in printed.err
+    assert not (tmp_path / "a" / "comparison" / "figures").exists()
     assert "with report.html" in printed.out
 
 

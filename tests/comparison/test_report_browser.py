@@ -109,21 +109,20 @@ def test_it_follows_the_readers_scheme(browser: Browser) -> None:
 
     found = {}
     for scheme in ("light", "dark"):
-        browser.scheme(scheme)
+        browser.prefer(scheme)
         found[scheme] = (
             lightness("body", "backgroundColor"),
             lightness("body", "color"),
             lightness("svg.panel text", "fill"),
         )
-    browser.scheme("light")
+    browser.prefer("light")
     assert found["light"][0] > 0.9 and max(found["light"][1:]) < 0.45
     assert found["dark"][0] < 0.15 and min(found["dark"][1:]) > 0.6
 
 
 def test_it_prints(browser: Browser, tmp_path: Path) -> None:
     """On paper the page is light whatever the reader prefers, and what was folded is open."""
-    browser.scheme("dark")
-    browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.prefer("dark", "print")
     browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
     assert (
         browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -134,5 +133,4 @@ def test_it_prints(browser: Browser, tmp_path: Path) -> None:
     )
     assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert browser.pdf().startswith(b"%PDF-")
-    browser.call("Emulation.setEmulatedMedia", media="")
-    browser.scheme("light")
+    browser.prefer("light")
