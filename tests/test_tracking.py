@@ -119,10 +119,10 @@ def test_offline_without_a_key_and_under_the_same_id_again(tmp_path: Path) -> No
     """Real W&B: no prompt where there is no key, and one id however often a run is continued."""
     given = {"WANDB_MODE": "", "WANDB_API_KEY": "", "HOME": str(tmp_path)}
     arguments = ("hydra.run.dir=run", "sweep=s", "tracking=online")
-    command(*arguments, cwd=tmp_path, tiny=TRACKED, **given)
+    command(*arguments, cwd=tmp_path, check=True, tiny=TRACKED, **given)
     status = read_status(tmp_path / "run")
     run_dir.write_json(tmp_path / "run" / run_dir.STATUS, status | {"state": "interrupted"})
-    command(*arguments, cwd=tmp_path, tiny=TRACKED, **given)
+    command(*arguments, cwd=tmp_path, check=True, tiny=TRACKED, **given)
     names = offline_runs(tmp_path / "run")
     assert len(names) == 2
     assert len({name.split("-", 3)[3] for name in names}) == 1  # offline-run-<time>-<id>
