@@ -1,5 +1,6 @@
 """Weights & Biases, as a guest: it never prompts, blocks or fails a run."""
 
+import contextlib
 import logging
 import netrc
 import os
@@ -78,6 +79,8 @@ class Tracker:
         return self
 
     def _start(self, mode: str) -> Any:
+        # Its own telemetry waits, as the process ends, for a server that does not answer.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         try:
             import wandb
         except Exception as error:
@@ -101,6 +104,8 @@ class Tracker:
                 )
             except Exception as error:
                 log.warning("Weights & Biases %s failed (%s)", attempt, str(error).split("\n")[0])
+                with contextlib.suppress(Exception):
+                    wandb.teardown(exit_code=1)  # or the id counts as in use
         return None
 
     def log(self, row: Mapping[str, Any], step: int) -> None:

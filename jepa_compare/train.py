@@ -138,6 +138,7 @@ class Training:
         )
         self.evaluator = Evaluator(self.world, config.evaluation, device)
         self.step = 0
+        self.saved: int | None = None  # the newest checkpoint's step
         self.seconds = 0.0
         self.compile_mode = config.training.compile  # a measured choice is kept when resuming
         self.alarms: list[dict[str, Any]] = []
@@ -163,6 +164,7 @@ class Training:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.saved = self.step
         self.compile_mode = state["compile_mode"]
         self.alarms, self.alarmed = state["alarms"], state["alarmed"]
         self.collapsed_at = state["collapsed_at"]
@@ -189,6 +191,7 @@ class Training:
                 "compile_mode": self.compile_mode,
             },
         )
+        self.saved = self.step
 
     def run(self) -> None:
         """The loop. One step, in the order in which it happens."""
@@ -231,7 +234,8 @@ class Training:
                     self.interrupts.leave_if_requested()
             if self.gives_up:
                 log.warning("stopping: training.on_collapse=stop")
-            self.save()
+            if self.saved != self.step:
+                self.save()
 
     @property
     def gives_up(self) -> bool:

@@ -187,20 +187,6 @@ def test_presets_run(tmp_path: Path, preset: str) -> None:
     assert read_status(tmp_path / "run")["state"] == "completed"
 
 
-def test_offline_tracking_records_and_never_prompts(tmp_path: Path) -> None:
-    quiet = tuple(item for item in TINY if item != "tracking=disabled")
-    command(
-        "hydra.run.dir=run",
-        "tracking=online",
-        cwd=tmp_path,
-        tiny=quiet,
-        WANDB_MODE="",
-        WANDB_API_KEY="",
-        HOME=str(tmp_path),
-    )
-    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
-
-
 @pytest.mark.slow
 def test_a_wheel_runs_from_an_empty_directory(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(tmp_path)]

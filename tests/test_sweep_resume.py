@@ -1,10 +1,9 @@
-"""Sweeps that are killed, restarted, fixed and started twice end with the table of undisturbed ones.
+"""Sweeps that are killed and restarted end with the table of an undisturbed one.
 
 Everything here is real: processes, launchers, SIGKILL.
 """
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -23,8 +22,8 @@ from tests.test_exact_resume import evaluations
 
 GRID = ("-m", "aux_loss=none,dino", "seed=0,1", "sweep=killed", "training.steps=60")
 LAUNCHERS = {"basic": (), "process": ("hydra/launcher=process", "hydra.launcher.n_jobs=2")}
-# What two undisturbed sweeps do not share either: how long it took. And launchers share no command.
-MEASURED = ("seconds", "samples_per_second", "peak_memory", "cost.", "command")
+# What two undisturbed sweeps do not share either: times, the command of a job, a commit meanwhile.
+MEASURED = ("seconds", "samples_per_second", "peak_memory", "cost.", "command", "git.")
 
 
 def without_times(node: Any) -> Any:

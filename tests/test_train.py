@@ -169,38 +169,25 @@ def ask_to_leave() -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One finished run of every loss."""
-    root = tmp_path_factory.mktemp("undisturbed")
-    for loss in LOSSES:
-        train(
-            root / loss,
-            f"aux_loss={loss}",
-            "aux_loss.target=ema",
-            "aux_loss.allow_inert_target=true",
-        )
-    return {loss: root / loss for loss in LOSSES}
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("undisturbed") / "run"
+    train(directory, "aux_loss=dino")
+    return directory
 
 
-@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("step", [3, 10, 17])
 def test_an_interrupted_run_continues_to_the_same_bytes(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    undisturbed: dict[str, Path],
-    loss: str,
-    step: int,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path, step: int
 ) -> None:
-    overrides = (f"aux_loss={loss}", "aux_loss.target=ema", "aux_loss.allow_inert_target=true")
     with monkeypatch.context() as patch:
         patch.setattr(train_module.Training, "optimisation_step", interrupt_at(step, ask_to_leave))
         with pytest.raises(Interrupted):
-            train(tmp_path / "run", *overrides)
+            train(tmp_path / "run", "aux_loss=dino")
     status = read_status(tmp_path / "run")
     assert status["state"] == "interrupted" and status["step"] == step + 1
-    train(tmp_path / "run", *overrides)
-    assert rows(tmp_path / "run") == rows(undisturbed[loss])
-    assert weights(tmp_path / "run") == weights(undisturbed[loss])
+    train(tmp_path / "run", "aux_loss=dino")
+    assert rows(tmp_path / "run") == rows(undisturbed)
+    assert weights(tmp_path / "run") == weights(undisturbed)
 
 
 def test_a_failed_run_is_retried_from_its_checkpoint(
@@ -249,6 +236,57 @@ def test_a_full_disk_while_checkpointing_leaves_the_last_checkpoint(
     train(tmp_path / "run")
     train(tmp_path / "plain")
     assert rows(tmp_path / "run") == rows(tmp_path / "plain")
+
+
+def test_a_checkpoint_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """Every time: neither a first run nor the one after the refusal removes it."""
+    theirs = tmp_path / "run" / run_dir.CHECKPOINT
+    theirs.parent.mkdir()
+    torch.save({"somebody's": torch.ones(3)}, theirs)
+    content = theirs.read_bytes()
+    for _ in range(2):
+        with pytest.raises(checkpoint.ForeignCheckpoint, match=r"^.*checkpoint\.pt is not a .*$"):
+            train(tmp_path / "run")
+        assert theirs.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped"])
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    undisturbed: Path,
+    damage: str,
+) -> None:
+    run_directory = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module.Training, "optimisation_step", interrupt_at(17, ask_to_leave))
+        with pytest.raises(Interrupted):
+            train(run_directory, "aux_loss=dino")
+    path = run_directory / run_dir.CHECKPOINT
+    data = bytearray(path.read_bytes())
+    if damage == "flipped":
+        data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data if damage == "flipped" else data[:-1000])
+    train(run_directory, "aux_loss=dino")
+    assert f"{path} is damaged" in caplog.text
+    assert read_status(run_directory)["first_step"] == 10
+    assert (run_directory / run_dir.METRICS).read_bytes() == (
+        undisturbed / run_dir.METRICS
+    ).read_bytes()
+    assert weights(run_directory) == weights(undisturbed)
+
+
+def test_rows_that_were_lost_are_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module.Training, "optimisation_step", interrupt_at(17, ask_to_leave))
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", "aux_loss=dino")
+    (tmp_path / "run" / run_dir.METRICS).write_bytes(b"")
+    train(tmp_path / "run", "aux_loss=dino")
+    assert rows(tmp_path / "run") == rows(undisturbed)
 
 
 def test_a_diverged_run_says_where_and_keeps_a_finite_checkpoint(

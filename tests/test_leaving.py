@@ -1,0 +1,124 @@
+"""SIGTERM, SIGINT and SIGUSR2 wherever they hit: a checkpoint, `interrupted`, and the same end."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jepa_compare.train as train_module
+from jepa_compare import interrupts, run_dir
+from jepa_compare.evaluation.evaluate import Evaluator
+from jepa_compare.interrupts import SIGNALS, Interrupted
+from jepa_compare.run_writer import read_status
+from tests.runs import job
+from tests.test_exact_resume import Reference, assert_same, made, start
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    return Reference(tmp_path_factory.mktemp("reference"))
+
+
+def takes_long(real: Callable[..., Any], signum: int, nth: int = 0) -> Callable[..., Any]:
+    """A stand-in for `real` that is asked to leave in its `nth` call, and takes minutes."""
+    calls = []
+
+    def stand_in(*arguments: Any, **named: Any) -> Any:
+        calls.append(True)
+        if len(calls) == nth + 1:
+            os.kill(os.getpid(), signum)
+            time.sleep(200)
+        return real(*arguments, **named)
+
+    return stand_in
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+@pytest.mark.parametrize(
+    ("where", "name", "nth", "step"),
+    [
+        (Evaluator, "quick", 1, 10),  # at an interval
+        (Evaluator, "evaluate", 0, 12),  # at the end
+        (train_module, "draw_figures", 0, 12),
+    ],
+)
+def test_a_signal_cuts_what_changes_nothing_and_loses_no_step(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reference: Reference,
+    signum: signal.Signals,
+    where: Any,
+    name: str,
+    nth: int,
+    step: int,
+) -> None:
+    plain, undisturbed = reference["dino"]
+    figures = name == "draw_figures"
+    job = made("dino", "evaluation.figures.enabled=true") if figures else plain
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, takes_long(getattr(where, name), signum, nth))
+        with pytest.raises(Interrupted, match=signum.name):
+            start(job, tmp_path / "run")
+    status = read_status(tmp_path / "run")
+    assert (status["state"], status["step"]) == ("interrupted", step)
+    start(plain, tmp_path / "run")
+    assert_same(tmp_path / "run", undisturbed, plain)
+    assert read_status(tmp_path / "run")["first_step"] == step
+
+
+def test_a_step_that_is_being_compiled_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: Reference
+) -> None:
+    plain, undisturbed = reference["dino"]
+
+    def compiled(objective: Any, mode: str) -> Any:
+        return takes_long(objective, signal.SIGTERM, nth=6)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "compiled", compiled)
+        patch.setattr(interrupts, "GRACE_SECONDS", 0.2)
+        with pytest.raises(Interrupted):
+            start(plain, tmp_path / "run")
+    assert read_status(tmp_path / "run")["state"] == "interrupted"
+    start(plain, tmp_path / "run")
+    assert_same(tmp_path / "run", undisturbed, plain)
+    assert read_status(tmp_path / "run")["first_step"] == 6  # the last checkpoint before it
+
+
+def test_a_signal_at_the_very_end_ends_the_sweep_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: Reference
+) -> None:
+    plain, undisturbed = reference["dino"]
+    real = train_module.RunWriter.write_summary
+
+    def write_summary(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        real(*arguments)
+
+    monkeypatch.setattr(train_module.RunWriter, "write_summary", write_summary)
+    with pytest.raises(Interrupted):
+        start(plain, tmp_path / "run")
+    assert read_status(tmp_path / "run")["state"] == "completed"
+    assert_same(tmp_path / "run", undisturbed, plain)
+
+
+def test_a_run_that_gave_up_is_not_trained_on_when_it_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut in its evaluation, after `training.on_collapse=stop` has ended the training."""
+    giving_up = job(
+        "aux_loss=none", "training.steps=200", "training.lr=0.01", "training.on_collapse=stop"
+    )
+    start(giving_up, tmp_path / "plain")
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "evaluate", takes_long(Evaluator.evaluate, signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            start(giving_up, tmp_path / "run")
+    start(giving_up, tmp_path / "run")
+    summary = run_dir.read_json(tmp_path / "run" / run_dir.SUMMARY)
+    assert summary["steps"] < 200
+    assert_same(tmp_path / "run", tmp_path / "plain", giving_up)
