@@ -3,19 +3,19 @@
     python scripts/benchmark/evaluation.py                                the default task
     python scripts/benchmark/evaluation.py training.num_threads=1 aux_loss=dino device=cuda
 
-Training steps and looks alternate in one process, so that a busy machine slows both alike; medians
-are shown. The share is of the training time between two looks. The final evaluation, of the model
-and of its untrained twin with the floors, is timed once; pictures are apart.
+Training steps and looks alternate in one process, so that a busy machine slows both alike. The
+share is of the training time between two looks: median and quartiles over rounds. The final
+evaluation, of the model and of its untrained twin with the floors, is timed once; pictures are
+apart.
 """
 
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
+from common import interleave, milliseconds, ratio, show_ratio
 
 from jepa_compare.assess import floors_of
 from jepa_compare.compose import understand
@@ -25,14 +25,6 @@ from jepa_compare.tracking import Tracker
 from jepa_compare.train import Training
 
 ROUNDS = 9
-
-
-def seconds(call: Callable[[], object], device: torch.device) -> float:
-    begin = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - begin
 
 
 def measure(training: Training, directory: Path) -> None:
@@ -49,27 +41,21 @@ def measure(training: Training, directory: Path) -> None:
         "collapse metrics": (lambda: evaluator.collapse(model), settings.collapse_interval),
         "and probe and rollouts": (lambda: evaluator.quick(model), settings.interval),
     }
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for round_ in range(ROUNDS + 1):
-        for name, (call, _) in calls.items():
-            spent = seconds(call, device)
-            if round_:  # the first one warms up
-                taken[name].append(spent)
-    medians = {name: statistics.median(values) for name, values in taken.items()}
-    step = medians["training"] / settings.collapse_interval
-    print(
-        f"{1e3 * step:.1f} ms for a training step, {config.training.num_threads} threads, {device}"
-    )
+    seconds = interleave({name: call for name, (call, _) in calls.items()}, ROUNDS, device)
+    step = milliseconds([s / settings.collapse_interval for s in seconds["training"]])
+    print(f"{step} ms for a training step, {config.training.num_threads} threads, {device}")
     for name, (_, interval) in list(calls.items())[1:]:
-        share = medians[name] / (interval * step)
-        print(f"{name:23} {1e3 * medians[name]:7.1f} ms every {interval} steps: {share:6.1%}")
+        whole = [s * interval / settings.collapse_interval for s in seconds["training"]]
+        share = {key: 100 * value for key, value in ratio(seconds[name], whole).items()}
+        taken = milliseconds(seconds[name])
+        print(f"{name:23} {taken:>7} ms every {interval} steps: {show_ratio(share)} %")
     for name, call in (
         ("final evaluation", lambda: evaluator.evaluate(model)),
         ("floors and untrained", lambda: floors_of(config, training.world, evaluator, directory)),
     ):
         begin = time.process_time()
-        wall = seconds(call, device)
-        print(f"{name:23} {wall:7.1f} s, {time.process_time() - begin:.1f} s of CPU time")
+        call()
+        print(f"{name:23} {time.process_time() - begin:7.1f} s of CPU time")
 
 
 def main() -> None:
