@@ -6,7 +6,9 @@ Facts read from github.com/facebookresearch/eb_jepa at 966e61e,
 Shape legend: b trajectories, t frames, c = 2 channels (dot, walls), h w pixels, indexed [y, x].
 """
 
+import contextlib
 import math
+import mmap
 
 import torch
 from jaxtyping import Float
@@ -19,6 +21,7 @@ from jepa_compare.data.rooms import profiles
 _MEAN = (0.0026, 0.0989)
 _STD = (0.0369, 0.2986)
 _EPS = 1e-6
+_HUGE_PAGE = 2**21  # bytes
 
 
 def frames_of(
@@ -34,7 +37,7 @@ def frames_of(
     and brought to the published mean and std; so are the walls. Beyond a few pixels a blob's
     bytes are 0, so only a patch around the dot is computed.
     """
-    frames = position.new_empty(*position.shape[:2], 2, size, size)
+    frames = _fresh(position, (*position.shape[:2], 2, size, size))
     frames[:, :, 0] = -_MEAN[0] / (_STD[0] + _EPS)
     walls = (wall_image(layout, room, size) - _MEAN[1]) / (_STD[1] + _EPS)
     frames[:, :, 1] = walls[:, None]
@@ -51,6 +54,21 @@ def frames_of(
         2, pixel.flatten(2), ((patch - _MEAN[0]) / (_STD[0] + _EPS)).flatten(2)
     )
     return frames
+
+
+def _fresh(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """An uninitialised tensor of `like`'s kind, on a Linux CPU in huge pages.
+
+    A batch is hundreds of MB of fresh memory there; in pages of 4 kB the system takes longer to
+    hand it out than we take to fill it.
+    """
+    size = math.prod(shape) * like.element_size()
+    if like.device.type != "cpu" or size < _HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return like.new_empty(shape)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without huge pages
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=like.dtype).view(shape)
 
 
 def wall_image(layout: Float[Tensor, "b 2"], room: Room, size: int) -> Float[Tensor, "b h w"]:

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 # and words say the same again.
 REACHED, MISSED, WALL = "#0072B2", "#D55E00", "#9a9a9a"
 _MOST_COLUMNS = 9
+_SMALL = 9  # points; legible where a page shows the picture at two thirds
+_START: dict[str, Any] = {
+    "marker": "o",
+    "color": "black",
+    "markerfacecolor": "white",
+    "markersize": 5,
+    "linestyle": "",
+}
+_GOAL: dict[str, Any] = {"marker": "*", "color": "black", "markersize": 8, "linestyle": ""}
+_TO_GOAL: dict[str, Any] = {"marker": ".", "markersize": 2.5, "linestyle": "-"}
+_ASTRAY: dict[str, Any] = {"marker": ".", "markersize": 2.5, "linestyle": ":"}
+_AFTERWARDS: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.35}
 _SMALLEST = 1e-5  # singular values below are zeros, as the one that LayerNorm takes away
 
 
@@ -48,23 +60,29 @@ def draw_rollouts(
             axes.set_xticks([])
             axes.set_yticks([])
             if row == 0:
-                axes.set_title(f"step {step}" if column == 0 else str(step), fontsize=8)
+                axes.set_title(f"step {step}" if column == 0 else str(step), fontsize=_SMALL)
             if column == 0:
-                axes.set_ylabel(label, fontsize=8)
+                axes.set_ylabel(label, fontsize=_SMALL)
+    figure.suptitle(
+        "imagined: decoded from latents that are rolled out from step 0 under the same actions",
+        fontsize=_SMALL,
+    )
     _save(figure, path)
 
 
 def draw_planning(
     episodes: Mapping[str, Sequence[Mapping[str, Any]]], size: tuple[int, int], path: Path
 ) -> None:
-    """The recorded episodes, a row per kind, in rooms of `size` (width, height) px.
+    """The recorded episodes, a row per kind (or whatever names the rows), in rooms of `size`
+    (width, height) px.
 
     `episodes` as in evaluations/<hash>.json.
     """
     from matplotlib.figure import Figure
 
     columns = max(1, *(len(row) for row in episodes.values()))
-    figure = Figure(figsize=(1.5 * columns + 0.4, 1.75 * len(episodes)), layout="constrained")
+    size_inches = (1.5 * columns + 0.4, 1.75 * len(episodes) + 0.5)
+    figure = Figure(figsize=size_inches, layout="constrained")
     grid = figure.subplots(len(episodes), columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -74,6 +92,8 @@ def draw_planning(
         row[0].text(
             -0.06, 0.5, kind, transform=row[0].transAxes, rotation=90, va="center", ha="right"
         )
+    outcomes = {episode["success"] for recorded in episodes.values() for episode in recorded}
+    _explain(figure, size, outcomes)
     _save(figure, path)
 
 
@@ -85,7 +105,7 @@ def draw_spectrum(spectrum: Sequence[float], metrics: Mapping[str, Any], path: P
     axes = figure.subplots()
     axes.semilogy(range(1, len(spectrum) + 1), spectrum, color=REACHED)
     axes.set_ylim(bottom=_SMALLEST)
-    axes.set_xlabel("index")
+    axes.set_xlabel("index of the singular value")
     axes.set_ylabel("singular value / largest")
     axes.set_title(
         f"spread {metrics['eval/spread']:.3g}   RankMe {metrics['eval/rankme']:.1f}"
@@ -105,11 +125,11 @@ def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int
     reached = episode["success"]
     colour = REACHED if reached else MISSED
     until = len(x) if episode["steps"] is None else episode["steps"] + 1
-    axes.plot(x, y, "-", color=colour, linewidth=0.8, alpha=0.35)  # what came after the goal
-    axes.plot(x[:until], y[:until], ".-" if reached else ".:", color=colour, markersize=2.5)
-    axes.plot(x[0], y[0], "o", color="black", markerfacecolor="white", markersize=5)
+    axes.plot(x, y, color=colour, **_AFTERWARDS)
+    axes.plot(x[:until], y[:until], color=colour, **(_TO_GOAL if reached else _ASTRAY))
+    axes.plot(x[0], y[0], **_START)
     axes.plot(x[-1], y[-1], "o" if reached else "X", color=colour, markersize=5)
-    axes.plot(*episode["goal"], "*", color="black", markersize=8)
+    axes.plot(*episode["goal"], **_GOAL)
     width, height = size
     axes.set_xlim(-0.5, width - 0.5)
     axes.set_ylim(height - 0.5, -0.5)  # y points down, as in the frames
@@ -118,7 +138,28 @@ def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int
     axes.set_xticks([])
     axes.set_yticks([])
     result = f"reached in {episode['steps']}" if reached else "missed"
-    axes.set_title(f"{episode['task']}: {result}", fontsize=8, color=colour)
+    axes.set_title(f"{episode['task']}: {result}", fontsize=_SMALL, color=colour)
+
+
+def _explain(figure: "Figure", size: tuple[int, int], outcomes: set[bool]) -> None:
+    """The legend of planning episodes with these outcomes, below them."""
+    from matplotlib.lines import Line2D
+
+    shown = {"start": _START, "goal": _GOAL}
+    if True in outcomes:
+        shown["path to the goal"] = {"color": REACHED, **_TO_GOAL}
+        shown["afterwards"] = {"color": REACHED, **_AFTERWARDS}
+    if False in outcomes:
+        shown["missed"] = {"color": MISSED, **_ASTRAY}
+    figure.legend(
+        handles=[Line2D([], [], label=label, **style) for label, style in shown.items()],
+        loc="outside lower center",
+        ncols=len(shown),
+        frameon=False,
+        fontsize=_SMALL,
+        title=f"Rooms of {size[0]} x {size[1]} px. Number: the task, and steps to the goal.",
+        title_fontsize=_SMALL,
+    )
 
 
 def _save(figure: "Figure", path: Path) -> None:

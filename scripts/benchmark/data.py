@@ -4,20 +4,17 @@
     python scripts/benchmark/data.py --eb-jepa CHECKOUT       and eb_jepa's dataset, in place
 
 CHECKOUT is a clone of github.com/facebookresearch/eb_jepa. Everything runs on one thread, in
-interleaved rounds, so that a busy machine slows all candidates alike; medians are shown. Most of
-a random-wall batch on a CPU is the system handing out 221 MB of fresh memory: with huge pages
-(THP_MEM_ALLOC_ENABLE=1 in the environment, a switch of torch) it is about three times as fast.
+interleaved rounds, so that a busy machine slows all candidates alike.
 """
 
 import argparse
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
+from common import interleave, milliseconds, ratio, show_ratio
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -53,20 +50,8 @@ def eb_jepa_dataset(checkout: Path):
     return WallDataset(update_config_from_yaml(WallDatasetConfig, OmegaConf.to_container(settings)))
 
 
-def interleaved(candidates: dict[str, Callable[[int], object]], rounds: int) -> dict[str, float]:
-    """Median seconds per call; each round calls every candidate once, after one call unmeasured."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for step in range(rounds + 1):
-        for name, call in candidates.items():
-            begin = time.perf_counter()
-            call(step)
-            if step:
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def sample(world: World, batch_size: int, frames: int, step: int) -> None:
-    world.sample(rng.generator(0, "data", step), batch_size, frames, CPU)
+def sample(world: World, batch_size: int, frames: int) -> None:
+    world.sample(rng.generator(0, "data"), batch_size, frames, CPU)
 
 
 def main() -> None:
@@ -80,7 +65,7 @@ def main() -> None:
 
     worlds = {name: shipped_world(name) for name in BATCHES}
     sizes = {name: size for name, (size, _) in BATCHES.items()}
-    candidates: dict[str, Callable[[int], object]] = {
+    candidates: dict[str, Callable[[], object]] = {
         name: partial(sample, worlds[name], *BATCHES[name]) for name in BATCHES
     }
     one_at_a_time = f"{REFERENCE}, one trajectory at a time"
@@ -88,17 +73,19 @@ def main() -> None:
     sizes[one_at_a_time] = 1
     if arguments.eb_jepa:
         peer = "eb_jepa's dataset, one trajectory at a time"
-        candidates[peer] = eb_jepa_dataset(arguments.eb_jepa).__getitem__
+        candidates[peer] = partial(eb_jepa_dataset(arguments.eb_jepa).__getitem__, 0)
         sizes[peer] = 1
 
-    seconds = interleaved(candidates, arguments.rounds)
-    reference = seconds[REFERENCE] / sizes[REFERENCE]
-    print(f"{'':48} {'batch':>6} {'ms/batch':>9} {'ms/sample':>10} {'x':>6}")
+    seconds = interleave(candidates, arguments.rounds, CPU)
+    reference = [taken / sizes[REFERENCE] for taken in seconds[REFERENCE]]
+    print(f"{'':48} {'batch':>6} {'ms/batch':>9} {'ms/sample':>10}  x")
     for name, taken in seconds.items():
-        each = taken / sizes[name]
-        ratio = f"{each / reference:6.1f}" if sizes[name] == 1 else ""
-        print(f"{name:48} {sizes[name]:6} {1e3 * taken:9.1f} {1e3 * each:10.2f} {ratio:>6}")
-    print(f"x: time per sample over that of {REFERENCE} in a batch")
+        each = [value / sizes[name] for value in taken]
+        slower = show_ratio(ratio(each, reference)) if sizes[name] == 1 else ""
+        print(
+            f"{name:48} {sizes[name]:6} {milliseconds(taken):>9} {milliseconds(each):>10}  {slower}"
+        )
+    print(f"x: time per sample over that of {REFERENCE} in a batch, median [quartiles] over rounds")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,16 @@ def test_normalisation_makes_pixels_standard_and_the_brightest_one(world):
     torch.testing.assert_close(by_channel.std(1), torch.ones(2), rtol=0, atol=5e-3)
 
 
+def test_a_large_batch_has_memory_of_its_own_that_outlives_the_next_one(world):
+    """From 2 MB on it comes in huge pages, whose owner is the tensor alone."""
+    first = world.sample(rng.generator(0, "data", 0), 64, 17, CPU).obs
+    assert first.nbytes > 2**21 and first.is_contiguous()
+    kept, small = first.clone(), world.sample(rng.generator(0, "data", 0), 64, 17, CPU).obs[:2]
+    for step in range(1, 4):
+        world.sample(rng.generator(0, "data", step), 64, 17, CPU).obs.add_(1)
+    assert torch.equal(first, kept) and torch.equal(small, kept[:2])
+
+
 def test_no_trajectory_enters_a_wall(motion):
     x, y, wall_x, door_y = motion[0].unbind(-1)
     assert (x > 4).all() and (x < 60).all() and (y > 4).all() and (y < 60).all()

@@ -1,0 +1,123 @@
+"""Draw the README's pictures.
+
+    python scripts/picture.py world .github/images/world.png
+    python scripts/picture.py runs .github/images/planning.png RUN_DIR... --kind detour
+
+`world`: frames of the default world, and one task of each kind. `runs`: the same tasks as
+different runs plan them, a row per run, from their stored evaluations.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
+
+from jepa_compare import run_dir
+from jepa_compare.build import build_world
+from jepa_compare.compose import understand
+from jepa_compare.data.base import World
+from jepa_compare.data.policies import play, straight_line
+from jepa_compare.data.tasks import straight_line_succeeds
+from jepa_compare.evaluation.figures import MISSED, REACHED, WALL, draw_planning
+from jepa_compare.export import load_config
+from jepa_compare.rng import generator
+
+CPU = torch.device("cpu")
+FRAMES = 8
+TITLES = {
+    "same": "same: one room",
+    "door": "door: the other room",
+    "detour": "detour: the straight line fails",
+}
+
+
+def draw_room(axes: Axes, world: World, state: torch.Tensor) -> None:
+    for x0, y0, x1, y1 in world.walls(state):
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, color=WALL, linewidth=0))
+    _, height, width = world.obs_shape
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+    axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
+    axes.tick_params(labelsize=8, length=2)
+
+
+def draw_world(path: Path) -> None:
+    config = understand(["device=cpu"], multirun=False).jobs[0].config
+    world = build_world(config)
+    states = world.sample(generator(0, "data"), 64, FRAMES, CPU).state
+    assert states is not None
+    span = states[..., 0].amax(1) - states[..., 0].amin(1)
+    state = states[span.argmax()]  # [t s], the longest way through the door
+    figure = Figure(figsize=(8.4, 4.0), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 2.2])
+    top, bottom = parts
+    for step, (axes, picture) in enumerate(
+        zip(top.subplots(1, FRAMES), world.picture(state), strict=True)
+    ):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(f"frame {step}" if step == 0 else str(step), fontsize=9)
+    panels = bottom.subplots(1, 4)
+    draw_room(panels[0], world, state[0])
+    x, y = state[:, :2].T
+    panels[0].plot(x, y, ".-", color=REACHED)
+    panels[0].set_title("the trajectory above", fontsize=9)
+    panels[0].set_ylabel("px", fontsize=8)
+    settings = config.evaluation
+    line = partial(straight_line, max_norm=world.max_action_norm)
+    for axes, (kind, title) in zip(panels[1:], TITLES.items(), strict=True):
+        tasks = world.sample_tasks(generator(settings.seed, f"evaluation/{kind}"), kind, 20, CPU)
+        distance = (tasks[0] - tasks[1]).norm(dim=1)
+        if kind == "door":  # one that is no detour
+            distance *= straight_line_succeeds(world, *tasks, generator(0, "evaluation"))
+        far = int(distance.argmax())
+        start, goal = (part[far : far + 1] for part in tasks)
+        draw_room(axes, world, start[0])
+        for policy, style, label in (
+            (line, {"color": MISSED, "linestyle": ":"}, "straight line"),
+            (world.door_script, {"color": REACHED, "linestyle": "-"}, "door script"),
+        ):
+            walked = play(world, policy, start, goal, settings.planning.steps, None)[0]
+            axes.plot(*walked.T, marker=".", markersize=3, label=label, **style)
+        (x, y), (goal_x, goal_y) = start[0, :2].tolist(), goal[0, :2].tolist()
+        axes.plot(x, y, "o", color="black", markerfacecolor="white", label="start", zorder=3)
+        axes.plot(goal_x, goal_y, "*", color="black", markersize=10, label="goal", zorder=3)
+        axes.set_title(title, fontsize=9)
+    handles, labels = panels[-1].get_legend_handles_labels()
+    bottom.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
+    episodes, size = {}, (0, 0)
+    for run in runs:
+        config = load_config(run)
+        name = run_dir.read_json(run / run_dir.SUMMARY)["evaluation"]
+        stored = run_dir.read_json(run / run_dir.EVALUATIONS / f"{name}.json")
+        episodes[config.aux_loss["name"]] = stored["episodes"][kind][:columns]
+        _, height, width = build_world(config).obs_shape
+        size = (width, height)
+    draw_planning(episodes, size, path)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["world", "runs"])
+    parser.add_argument("path", type=Path, help="the picture")
+    parser.add_argument("runs", type=Path, nargs="*", metavar="RUN_DIR")
+    parser.add_argument("--kind", default="detour", help="kind of the tasks (%(default)s)")
+    parser.add_argument("--columns", type=int, default=6, help="tasks shown (%(default)s)")
+    arguments = parser.parse_args()
+    if arguments.what == "world":
+        draw_world(arguments.path)
+    else:
+        draw_runs(arguments.path, arguments.runs, arguments.kind, arguments.columns)
