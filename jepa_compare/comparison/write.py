@@ -13,6 +13,7 @@ from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.latex import latex
 from jepa_compare.comparison.load import NoRunsError, load_runs
 from jepa_compare.comparison.markdown import markdown
+from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.records import comparison_record, csv_text, runs_record
 from jepa_compare.comparison.runs import Runs
 from jepa_compare.comparison.terminal import plain_text, rich_text
@@ -82,9 +83,9 @@ def _for_stdout(comparison: Comparison) -> str:
 
 
 def _nothing_found(runs: Runs) -> str:
-    where = ", ".join(map(str, runs.roots))
+    where = shown(", ".join(map(str, runs.roots)))
     lost = [item for item in runs.left_out if item.what == "run"]
     if not lost:
         return f"no run found in {where}"
     more = f" ({len(lost)} such)" if len(lost) > 1 else ""
-    return f"no readable run in {where}; {lost[0].path}: {lost[0].reason}{more}"
+    return f"no readable run in {where}; {shown(str(lost[0].path))}: {lost[0].reason}{more}"
