@@ -57,7 +57,7 @@ def pair_figure(comparison: Comparison) -> Figure | None:
         ),
         how="Each line is a pair of rows, a − b: small marks are seeds, the large mark their mean,"
         " the bar the 95 % paired t-interval of this comparison alone"
-        f"{'; ' + favour[metric.better] if metric.better else ''}. p is corrected for all tested"
+        f"{'; ' + favour[metric.better] if metric.better else ''}. p is corrected for all"
         " pairs (Holm), so a bar may clear zero and the pair not be separable. A pair without a"
         " test says why.",
         notes=(f"{rest} more pairs are in the table and in comparison.json.",) if rest else (),

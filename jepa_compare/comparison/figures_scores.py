@@ -30,11 +30,6 @@ _MANY_TIMES = 10  # from this ratio of largest to smallest on, a scale is logari
 _ROW = 25.0  # points of height per row
 
 
-def is_rate(metric: Metric) -> bool:
-    """Whether the metric is a share of tasks, so that its scale is 0 to 1."""
-    return metric.name.startswith("success_")
-
-
 def label_width(labels: Sequence[str]) -> float:
     """Points to the left of the axes that the longest line of `labels` takes."""
     return 16 + 6.0 * max((len(line) for label in labels for line in label.split("\n")), default=0)
@@ -66,15 +61,17 @@ def _score_panel(
     floors = [r for r in comparison.references if metric.key in r.estimates]
     estimates = [comparison.estimate(row, metric) for row in rows]
     values = [value for estimate in estimates for value in _points(estimate)]
-    log = not is_rate(metric) and is_wide(values)
+    log = not metric.is_success and is_wide(values)
+    left = label_width(labels)
+    ticks = max(2, min(5, int((width - left) / 40)))
     scored = sum(estimate.n > 0 for estimate in estimates)
     return Panel(
         title=title,
-        draw=functools.partial(_draw_scores, estimates, labels, floors, metric, log),
+        draw=functools.partial(_draw_scores, estimates, labels, floors, metric, log, ticks),
         about=f"seeds, mean and 95 % interval of {scored} rows",
         width=width,
         height=62 + _ROW * len(rows),
-        left=label_width(labels),
+        left=left,
     )
 
 
@@ -84,6 +81,7 @@ def _draw_scores(
     floors: Sequence[Reference],
     metric: Metric,
     log: bool,
+    ticks: int,
     axes: "Axes",
 ) -> None:
     drawn = [value for estimate in estimates for value in _points(estimate)]
@@ -91,7 +89,7 @@ def _draw_scores(
     if log:
         log_axis(axes, "x", lowest, highest)
     else:
-        linear_axis(axes, "x")
+        linear_axis(axes, "x", ticks)
     for place, estimate in enumerate(estimates):
         own = look(place)
         points = _points(estimate)
@@ -113,7 +111,7 @@ def _draw_scores(
             low = max(low, lowest / 3) if log else low
             axes.plot([low, high], [place - 0.1] * 2, color=own.colour, linewidth=2.2)
         axes.plot([estimate.mean], [place - 0.1], own.marker, color=own.colour, markersize=6.5)
-    if is_rate(metric):
+    if metric.is_success:
         axes.set_xlim(-0.03, 1.03)
     elif log:
         axes.set_xlim(lowest / 1.8, highest * 1.8)
@@ -181,7 +179,7 @@ def downstream_figure(comparison: Comparison) -> Figure | None:
     metrics = [
         metric
         for metric in main_columns(comparison)
-        if metric.downstream and metric != comparison.primary and not is_rate(metric)
+        if metric.downstream and metric != comparison.primary and not metric.is_success
     ]
     if not metrics:
         return None
@@ -202,7 +200,7 @@ def downstream_figure(comparison: Comparison) -> Figure | None:
 def planning_figure(comparison: Comparison) -> Figure | None:
     """Success by kind of task, the floors as lines."""
     rows = comparison.rows[:MOST_ROWS]
-    metrics = [metric for metric in comparison.metrics if is_rate(metric)]
+    metrics = [metric for metric in comparison.metrics if metric.is_success]
     if not metrics:
         return None
     return Figure(

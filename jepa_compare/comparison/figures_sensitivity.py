@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jepa_compare.comparison.drift import LOSS, as_text
+from jepa_compare.comparison.drift import as_text
 from jepa_compare.comparison.figures import Figure, Key, Panel
-from jepa_compare.comparison.figures_scores import full_name, is_rate, is_wide
+from jepa_compare.comparison.figures_scores import full_name, is_wide
 from jepa_compare.comparison.figures_style import (
     Look,
     linear_axis,
@@ -17,6 +17,7 @@ from jepa_compare.comparison.figures_style import (
     short,
 )
 from jepa_compare.comparison.findings import Comparison, Row
+from jepa_compare.comparison.losses import LOSS_KEYS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,8 @@ def sensitivity_figure(comparison: Comparison) -> Figure | None:
     """The primary metric against each numeric axis of the sweep."""
     found = [
         (axis, series)
-        for axis in comparison.axes
-        if axis != LOSS and (series := _series(comparison.rows, axis))
+        for axis in comparison.rows[0].axes
+        if axis not in LOSS_KEYS and (series := _series(comparison.rows, axis))
     ][:_MOST_AXES]
     if not found:
         return None
@@ -112,7 +113,7 @@ def _draw_sensitivity(
             linewidth=1.6,
             markersize=5.5,
         )
-    if is_rate(metric):
+    if metric.is_success:
         axes.set_ylim(-0.03, 1.03)
     axes.grid(axis="y")
     axes.set_xlabel(short(axis, 44))

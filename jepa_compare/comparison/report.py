@@ -23,6 +23,7 @@ from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.comparison.table import (
     LEGEND,
+    combinations,
     left_out_lines,
     main_table,
     pair_table,
@@ -34,6 +35,8 @@ _PAGE = Path(__file__).parent / "page"
 _MOST_PAIRS = 100
 _MOST_LEFT_OUT = 60
 _MOST_COMMANDS = 30
+_MOST_METRICS = 40
+_MOST_COMBINATIONS = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +97,7 @@ def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
     rows = len(comparison.rows)
     main, hidden_rows = tables.cut(main_table(comparison), rows)
     healthy, _ = tables.cut(main_table(comparison, "healthy"), rows)
-    whole, _ = tables.cut(main_table(comparison, columns=comparison.metrics[:40]), rows)
+    whole, _ = tables.cut(main_table(comparison, columns=comparison.metrics[:_MOST_METRICS]), rows)
     trouble, more_trouble = tables.troubled(comparison)
     outcomes = {
         outcome.replace("_", " "): count
@@ -116,7 +119,9 @@ def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
         "hidden_rows": hidden_rows,
         "legend": LEGEND,
         "whole": whole,
-        "hidden_metrics": max(0, len(comparison.metrics) - 40),
+        "metrics": comparison.metrics[:_MOST_METRICS],
+        "hidden_metrics": max(0, len(comparison.metrics) - _MOST_METRICS),
+        "combinations": combinations(comparison)[:_MOST_COMBINATIONS],
         "pairs": pair_table(pairs[:_MOST_PAIRS], primary),
         "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
         "galleries": galleries(material),

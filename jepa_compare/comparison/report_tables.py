@@ -7,7 +7,6 @@ from pathlib import Path
 
 from jepa_compare.comparison.drift import counted
 from jepa_compare.comparison.findings import Comparison, Row
-from jepa_compare.comparison.metrics import Metric
 from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.table import Grid, cell, heading, main_columns, status_text
 
@@ -121,7 +120,7 @@ def troubled(comparison: Comparison) -> tuple[Grid, int]:
 
 
 def settings(comparison: Comparison) -> Grid | None:
-    """Every key in which runs differ: what was swept, and what drifted."""
+    """The keys in which runs differ, at most 100: what was swept first, then what drifted."""
     drift = {
         drift.key: "differs, rows kept apart" if drift.apart else "differs, averaged over"
         for drift in comparison.drift
@@ -132,17 +131,17 @@ def settings(comparison: Comparison) -> Grid | None:
     return Grid(
         header=("key", "values (runs)", "role"),
         lines=tuple(
-            (key, values(counted(comparison.runs, key)), role) for key, role in roles.items()
+            (key, values(counted(comparison.runs, key)), role)
+            for key, role in list(roles.items())[:MOST_ROWS]
         ),
         left=3,
     )
 
 
 def provenance(comparison: Comparison) -> Grid | None:
-    """Versions, hardware, commit; the commands are shown apart."""
-    lines = tuple(
-        (key, values(found), "") for key, found in comparison.provenance.items() if key != "command"
-    )
+    """Versions, hardware, commit, at most 100; the commands are shown apart."""
+    known = [key for key in comparison.provenance if key != "command"][:MOST_ROWS]
+    lines = tuple((key, values(comparison.provenance[key]), "") for key in known)
     return Grid(header=("what", "value (runs)", ""), lines=lines, left=3) if lines else None
 
 
@@ -151,11 +150,6 @@ def values(found: Mapping[str, int]) -> str:
     texts = [f"{value} ({count})" for value, count in found.items()]
     rest = len(texts) - MOST_VALUES
     return ", ".join(texts[:MOST_VALUES]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def every_metric(comparison: Comparison) -> Sequence[Metric]:
-    """Columns of the table that shows all of them, at most 40."""
-    return comparison.metrics[:40]
 
 
 def last_end(comparison: Comparison) -> str:

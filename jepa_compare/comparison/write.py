@@ -128,9 +128,9 @@ def _for_stdout(comparison: Comparison) -> str:
 
 
 def _nothing_found(runs: Runs) -> str:
-    where = ", ".join(map(str, runs.roots))
+    where = shown(", ".join(map(str, runs.roots)))
     lost = [item for item in runs.left_out if item.what == "run"]
     if not lost:
         return f"no run found in {where}"
     more = f" ({len(lost)} such)" if len(lost) > 1 else ""
-    return f"no readable run in {where}; {lost[0].path}: {lost[0].reason}{more}"
+    return f"no readable run in {where}; {shown(str(lost[0].path))}: {lost[0].reason}{more}"

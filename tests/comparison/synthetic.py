@@ -213,7 +213,7 @@ def write_run(
     rng = np.random.default_rng([seed, int(digest, 16)])
     if state != "queued":
         lines = _curves(rng, loss, done, rows, verdict)
-        (path / run_dir.METRICS).write_text("".join(run_dir.to_json(row) + "\n" for row in lines))
+        (path / run_dir.METRICS).write_text("".join(_json(row) + "\n" for row in lines))
     if not finished:
         return path
     result = _evaluate(loss.success, seed, tasks, rng, loss.seed_sd)
@@ -449,4 +449,12 @@ def _write_figures(path: Path, seed: int) -> None:
 def _write(path: Path, value: Any) -> None:
     """Plain writes: atomic ones wait for the disk, which ten thousand runs cannot."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(json.loads(run_dir.to_json(value))))
+    path.write_text(_json(value))
+
+
+def _json(value: Any) -> str:
+    """As `run_dir.to_json`, whose recursion is slow where shapes are checked, as in tests."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return run_dir.to_json(value)

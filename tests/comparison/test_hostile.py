@@ -13,7 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jepa_compare import run_dir
-from jepa_compare.comparison import Comparison, Run, Runs, compare, load_runs, write_comparison
+from jepa_compare.comparison import (
+    Comparison,
+    NoRunsError,
+    Run,
+    Runs,
+    compare,
+    load_runs,
+    write,
+    write_comparison,
+)
 from tests.comparison.hostile import EVALUATION, FILES, TEXTS, Damage
 from tests.comparison.synthetic import DEFAULT_LOSSES, NOW, Loss, Sweep, write_run
 
@@ -128,7 +137,7 @@ def accounted(runs: Runs, path: Path, kind: str) -> bool:
 
 @pytest.mark.parametrize("batch", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_hostile_directories_change_nothing_and_are_accounted_for(
-    healthy: Path, tmp_path: Path, batch: int
+    healthy: Path, tmp_path: Path, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = tmp_path / "sweep"
     kinds = add_hostile(healthy, sweep, BATCH, np.random.default_rng(batch))
@@ -154,6 +163,9 @@ def test_hostile_directories_change_nothing_and_are_accounted_for(
     }, silent  # fmt: skip
     assert len(silent) < 0.3 * BATCH
 
+    monkeypatch.setattr(
+        write, "_draw", lambda *_, **__: None, raising=False
+    )  # the page has its own
     text = write_comparison([sweep], tmp_path / "out")
     assert text.replace("\n", "").isprintable()
     for file in (tmp_path / "out").glob("*.json"):
@@ -174,6 +186,15 @@ def test_what_never_ended_takes_no_win_away(healthy: Path, tmp_path: Path) -> No
     assert_same_numbers(expected, found)
     assert found.best == expected.best
     assert len(found.rows) == 63
+
+
+def test_nothing_but_a_hostile_directory_is_an_error_in_one_printable_line(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[31m\n"
+    path.mkdir()
+    (path / run_dir.CONFIG).write_text("{}")
+    with pytest.raises(NoRunsError, match=r"no readable run in .*schema version None") as raised:
+        write_comparison([tmp_path])
+    assert str(raised.value).isprintable()
 
 
 JSON = st.recursive(

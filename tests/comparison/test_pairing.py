@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from jepa_compare import run_dir
-from jepa_compare.comparison import Comparison, compare, load_runs
+from jepa_compare.comparison import Comparison, compare, load_runs, pairing
 from jepa_compare.comparison.findings import Pair
 from jepa_compare.comparison.statistics import holm
 from jepa_compare.comparison.table import combinations
@@ -234,8 +234,18 @@ def test_a_collapsed_run_counts_a_diverged_one_with_its_untrained_encoder(tmp_pa
     assert any("1 diverged of 3 runs (a diverged run counts with" in w for w in comparison.warnings)
 
 
-def test_more_rows_than_can_be_corrected_for_need_a_baseline(tmp_path: Path) -> None:
-    for value in range(42):
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits of 4 rows and 6 pairs, that grids may be small; the real ones are 40 and 780."""
+    assert (pairing.MOST_ROWS, pairing.MOST_PAIRS) == (40, 780)
+    monkeypatch.setattr(pairing, "MOST_ROWS", 4)
+    monkeypatch.setattr(pairing, "MOST_PAIRS", 6)
+
+
+def test_more_rows_than_can_be_corrected_for_need_a_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_rows(monkeypatch)
+    for value in range(6):
         for seed in range(2):
             write_run(
                 tmp_path, loss=VICREG, seed=seed, overrides={"training.lr": value + 0.5},
@@ -243,20 +253,23 @@ def test_more_rows_than_can_be_corrected_for_need_a_baseline(tmp_path: Path) -> 
             )  # fmt: skip
     comparison = compare(load_runs(tmp_path))
     assert not comparison.pairs["all", comparison.primary.key]
-    assert comparison.verdict[0].startswith("41 rows are too many to test every pair")
+    assert comparison.verdict[0].startswith("5 rows are too many to test every pair")
     named = compare(load_runs(tmp_path), baseline="lr=1.5")
-    assert len(named.pairs["all", named.primary.key]) == 40
+    assert len(named.pairs["all", named.primary.key]) == 4
 
 
-def test_a_large_grid_is_tested_within_its_combinations(tmp_path: Path) -> None:
-    for value in range(21):
+def test_a_large_grid_is_tested_within_its_combinations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_rows(monkeypatch)
+    for value in range(3):
         for seed in range(3):
             for loss in (VICREG, DINO):
                 swept = {"training.lr": value + 0.5}
-                write_run(tmp_path, loss=loss, seed=seed, overrides=swept, rows=2, tasks=25)
+                write_run(tmp_path, loss=loss, seed=seed, overrides=swept, rows=2, tasks=8)
     comparison = compare(load_runs(tmp_path))
     pairs = comparison.pairs["all", comparison.primary.key]
-    assert len(comparison.rows) == 42 and len(pairs) == 21
+    assert len(comparison.rows) == 6 and len(pairs) == 3
     assert all(pair.a.partition(" · ")[2] == pair.b.partition(" · ")[2] for pair in pairs)
     expected = holm(np.array([np.nan_to_num(pair.p, nan=1.0) for pair in pairs]))
     assert [p.p_holm for p in pairs if not p.note] == pytest.approx(
@@ -264,15 +277,20 @@ def test_a_large_grid_is_tested_within_its_combinations(tmp_path: Path) -> None:
     )
     assert "losses are tested where all other settings agree" in comparison.verdict[0]
     tables = combinations(comparison)
-    assert len(tables) == 21
+    assert len(tables) == 3
     for pair in pairs:
         (table,) = [t for t in tables if t.title == pair.a.partition(" · ")[2]]
         assert (pair.a in table.conclusion or pair.b in table.conclusion) != bool(pair.note)
 
 
-def test_rows_without_a_score_do_not_crowd_out_the_others(tmp_path: Path) -> None:
-    Sweep(path=tmp_path, seeds=range(2)).write()
-    for value in range(60):
+def test_rows_without_a_score_do_not_crowd_out_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_rows(monkeypatch)
+    losses = {"vicreg": VICREG, "dino": DINO, "none": NONE}
+    Sweep(path=tmp_path, seeds=range(2), losses=losses).write()
+    for value in range(4):
         write_run(tmp_path, loss=VICREG, seed=0, overrides={"training.lr": value}, state="failed")
     comparison = compare(load_runs(tmp_path))
-    assert len(comparison.pairs["all", comparison.primary.key]) == 10
+    assert len(comparison.rows) == 7
+    assert len(comparison.pairs["all", comparison.primary.key]) == 3

@@ -16,6 +16,7 @@ from jepa_compare.comparison.drawing import draw_comparison
 from jepa_compare.comparison.episodes import galleries
 from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.material import PICTURE_LIMIT, read_material, read_picture
+from jepa_compare.comparison.table import combinations
 from tests.comparison.conftest import EVIL
 from tests.comparison.synthetic import DEFAULT_LOSSES, write_run
 
@@ -194,6 +195,21 @@ def test_what_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
     assert "The sweep varies no number" in sections["sensitivity"]
     assert "No run recorded its cost" in sections["cost"]
     assert "Nothing: everything that was found was used" in sections["left-out"]
+
+
+def test_combinations_have_tables_of_their_own(tmp_path: Path) -> None:
+    for name in ("vicreg", "dino"):
+        for rate in (0.1, 0.001):
+            swept = {"training.lr": rate}
+            write_run(tmp_path, loss=DEFAULT_LOSSES[name], seed=0, overrides=swept, rows=2)
+    comparison = compare(load_runs(tmp_path))
+    out = tmp_path / "out"
+    assert draw_comparison(comparison, out, html=True, figures=False, command="") == []
+    sections = Reader((out / "report.html").read_text()).sections
+    for combination in combinations(comparison):
+        assert combination.title in sections["results"]
+        assert combination.conclusion in sections["results"]
+    assert "How to read this" in sections["sensitivity"]
 
 
 def test_a_figure_that_fails_loses_nothing_else(
