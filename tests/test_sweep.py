@@ -27,6 +27,9 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
     for name in ("vicreg", "barlow_twins", "dino", "straight line", "oracle dynamics"):
         assert name in result.stdout
     assert "no interval, no test and no winner" in result.stdout
+    written = {path.name for path in (sweep / run_dir.COMPARISON).iterdir()}
+    assert {"report.html", "comparison.json", "comparison_summary.txt", "figures"} <= written
+    assert "not drawn" not in result.stderr
     script = [sys.executable, str(ROOT / "scripts" / "aggregate.py"), "multirun"]
     again = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "vicreg" in again.stdout

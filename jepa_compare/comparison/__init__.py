@@ -7,7 +7,8 @@
     for row in comparison.rows:
         print(row.label, comparison.estimate(row, "eval/success_detour").interval)
 
-Needs neither torch nor hydra.
+`write_comparison(["multirun/"])` writes what `jepa-compare report` writes: tables, report.html, and
+every figure as PNG and PDF. Needs neither torch nor hydra.
 """
 
 from jepa_compare.comparison.compare import compare

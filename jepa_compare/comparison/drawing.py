@@ -25,6 +25,7 @@ from jepa_compare.comparison.reader import shown
 from jepa_compare.comparison.report import Drawn, draw_for_page, report_html
 
 PAGE, FIGURES = "report.html", "figures"
+# By the stem of their files.
 OF_SCORES: dict[str, Callable[[Comparison], Figure | None]] = {
     "main_metric": score_figure,
     "downstream": downstream_figure,
@@ -37,7 +38,6 @@ OF_CURVES: dict[str, Callable[[Comparison, Material], Figure | None]] = {
     "collapse": collapse_figure,
     "spectra": spectrum_figure,
 }
-"""Figures by the stem of their files."""
 
 _Result = TypeVar("_Result")
 

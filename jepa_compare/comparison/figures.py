@@ -183,6 +183,7 @@ def _legend(canvas: "Canvas", keys: Sequence[Key], columns: int) -> None:
             [],
             color=key.look.colour,
             marker=key.look.marker or "none",
+            markerfacecolor=key.look.face,
             linestyle=key.look.line,
             linewidth=1.4,
             markersize=5,

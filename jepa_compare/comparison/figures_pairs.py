@@ -9,7 +9,6 @@ from jepa_compare.comparison.figures_scores import MOST_POINTS, full_name, label
 from jepa_compare.comparison.figures_style import (
     INK,
     MUTED,
-    PAPER,
     TEXT_SIZE,
     Look,
     linear_axis,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 30
 _SEPARABLE = Look(colour=look(0).colour, marker="o")
-_NOT_SEPARABLE = Look(colour=MUTED, marker="D", dash=(3, 1.5))
+_NOT_SEPARABLE = Look(colour=MUTED, marker="D", dash=(3, 1.5), hollow=True)
 
 
 def pair_figure(comparison: Comparison) -> Figure | None:
@@ -58,8 +57,8 @@ def pair_figure(comparison: Comparison) -> Figure | None:
         how="Each line is a pair of rows, a − b: small marks are seeds, the large mark their mean,"
         " the bar the 95 % paired t-interval of this comparison alone"
         f"{'; ' + favour[metric.better] if metric.better else ''}. p is corrected for all"
-        " pairs (Holm), so a bar may clear zero and the pair not be separable. A pair without a"
-        " test says why.",
+        " pairs (Holm), so a bar may clear zero and the pair not be separable. Why a pair has"
+        " no test is in the table.",
         notes=(f"{rest} more pairs are in the table and in comparison.json.",) if rest else (),
         columns=1,
     )
@@ -81,7 +80,7 @@ def _draw_pairs(pairs: Sequence[Pair], labels: Sequence[str], metric: Metric, ax
                 [place - 0.06],
                 own.marker,
                 color=own.colour,
-                markerfacecolor=own.colour if pair.separable else PAPER,
+                markerfacecolor=own.face,
                 markersize=6,
             )
         axes.text(

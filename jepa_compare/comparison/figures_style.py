@@ -62,11 +62,18 @@ class Look:
     """matplotlib's name; "" for lines without points."""
     dash: tuple[float, ...] = ()
     """Lengths of dash and gap in points; () is solid."""
+    hollow: bool = False
+    """Whether the marker is an outline."""
 
     @property
     def line(self) -> Any:
         """The dash pattern as matplotlib takes it."""
         return (0, self.dash) if self.dash else "-"
+
+    @property
+    def face(self) -> str:
+        """Colour of the marker's inside."""
+        return PAPER if self.hollow else self.colour
 
 
 def look(index: int) -> Look:

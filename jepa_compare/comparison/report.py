@@ -16,7 +16,7 @@ from jepa_compare.comparison import report_tables as tables
 from jepa_compare.comparison.drift import counted
 from jepa_compare.comparison.episodes import galleries
 from jepa_compare.comparison.figures import Figure, panel_svg
-from jepa_compare.comparison.figures_style import MARKER_PATHS, VARIABLES, Look, look
+from jepa_compare.comparison.figures_style import MARKER_PATHS, VARIABLES, look
 from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.material import Material, Picture
 from jepa_compare.comparison.reader import shown
@@ -70,7 +70,7 @@ def report_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"data_uri": _data_uri, "colour": _colour, "svg": Markup}
+    environment.filters |= {"data_uri": _data_uri, "variable": _variable, "svg": Markup}
     template = environment.get_template("report.html.j2")
     return template.render(
         _content(comparison, material),
@@ -80,8 +80,8 @@ def report_html(
     )
 
 
-def _colour(own: Look) -> str:
-    return f"var({VARIABLES[own.colour]})"
+def _variable(colour: str) -> str:
+    return f"var({VARIABLES[colour]})"
 
 
 def _data_uri(picture: Picture) -> str:
