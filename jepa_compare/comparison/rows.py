@@ -98,7 +98,7 @@ def _group(runs: Sequence[Run], keys: tuple[str, ...]) -> dict[tuple[Value, ...]
             groups[tuple(value_of(run, key) for key in keys)].append(run)
         else:
             unfinished.append(run)
-    finished = sorted(groups, key=lambda key: -len(groups[key]))
+    finished = sorted(groups, key=lambda key: (-len(groups[key]), str(key)))
     for run in unfinished:
         wanted = [value_of(run, key) if is_known(run, key) else ... for key in keys]
         match = next((group for group in finished if _agrees(group, wanted)), None)
