@@ -94,8 +94,9 @@ def is_known(run: Run, key: str) -> bool:
 
 
 def counted(runs: Iterable[Run], key: str) -> dict[str, int]:
-    """Runs per value of `key`, the most frequent value first."""
-    return dict(Counter(as_text(value_of(run, key)) for run in runs).most_common())
+    """Runs per value of `key`, the most frequent value first, then by text."""
+    counts = Counter(as_text(value_of(run, key)) for run in runs)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def as_text(value: Value) -> str:

@@ -98,7 +98,7 @@ def _group(runs: Sequence[Run], keys: tuple[str, ...]) -> dict[tuple[Value, ...]
             groups[tuple(value_of(run, key) for key in keys)].append(run)
         else:
             unfinished.append(run)
-    finished = sorted(groups, key=lambda key: -len(groups[key]))
+    finished = sorted(groups, key=lambda key: (-len(groups[key]), str(key)))
     for run in unfinished:
         wanted = [value_of(run, key) if is_known(run, key) else ... for key in keys]
         match = next((group for group in finished if _agrees(group, wanted)), None)
@@ -134,7 +134,7 @@ def _labels(
             f"{short}={as_text(own[k])}" for k, short in shown.items() if varies(k, own, axes)
         ]
         label = " · ".join(parts) or loss
-        found = [f"{s}={drifted[k][:24]}" for k, s in together.items() if varies(k, own, drift)]
+        found = [f"{s}={_cut(k, drifted)}" for k, s in together.items() if varies(k, own, drift)]
         labels.append(label + (f" [{', '.join(found)}]" if found else ""))
     times = Counter(labels)
     seen: Counter[str] = Counter()
@@ -143,6 +143,11 @@ def _labels(
             seen[label] += 1
             labels[index] = f"{label} ({seen[label]})"
     return labels
+
+
+def _cut(key: str, drift: Mapping[str, str]) -> str:
+    """A drifted value, short enough for a label."""
+    return drift[key][: 8 if key == "git.commit" else 24]
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

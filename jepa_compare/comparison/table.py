@@ -179,12 +179,16 @@ def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
                 _p(pair.p_holm),
                 _p(pair.p_sign_flip),
                 "-" if pair.improvement is None else f"{pair.improvement:.2f}",
-                metric.text(pair.detectable),
+                _detectable(metric, pair.detectable),
                 pair.note or ("separable" if pair.separable else "not separable"),
             )
             for pair in pairs
         ),
     )
+
+
+def _detectable(metric: Metric, difference: float) -> str:
+    return "none" if metric.is_success and difference > 1 else metric.text(difference)
 
 
 def _p(value: float) -> str:

@@ -35,6 +35,13 @@ def unit_text(metric: Metric) -> str:
     return f" {metric.unit}" if metric.unit else ""
 
 
+def detectable_text(metric: Metric, difference: float) -> str:
+    """ "0.12", "0.4 px"; "no difference" where two rates would have to be further apart than 1."""
+    if metric.is_success and difference > 1:
+        return "no difference"
+    return f"{metric.text(difference)}{unit_text(metric)}"
+
+
 def is_better(metric: Metric, difference: float) -> bool:
     """Whether a - b = `difference` favours a."""
     return difference > 0 if metric.better == "higher" else difference < 0
@@ -69,7 +76,7 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
         )
     else:
         seen = f"{metric.text(pair.mean, signed=True)}{unit} {interval_text(metric, pair.interval)}"
-        missed = f"{metric.text(pair.detectable)}{unit}"
+        missed = detectable_text(metric, pair.detectable)
         sentence = (
             f"{pair.a} and {pair.b}: not separable by {metric.label} with {seeds_text(n)} ({seen},"
             f" {p_text(pair.p_holm)}; {missed} could have been detected)"
@@ -143,12 +150,13 @@ def write_verdict(
     tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
     if tests:
         seeds = statistics.median_low(len(pair.differences) for pair in tests)
-        size = primary.text(statistics.median(pair.detectable for pair in tests))
+        size = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
+        what = size if size == "no difference" else f"a difference of {size}"
         family = family_size(pairs["all", primary.key])
         over = f"median over pairs, power .8, corrected for {family} pairs"
         sentences.append(
-            f"With {seeds_text(seeds)} this sweep could have detected a difference of {size}"
-            f"{unit_text(primary)} ({over if family > 1 else 'power .8'})."
+            f"With {seeds_text(seeds)} this sweep could have detected {what}"
+            f" ({over if family > 1 else 'power .8'})."
         )
     healthy = on(primary, "healthy")
     if healthy != sentences[0]:

@@ -5,7 +5,7 @@ that see the same data and the same tasks do. Each sweep goes through `compare`,
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from jepa_compare.comparison import Comparison, Run, Runs, compare
-from jepa_compare.comparison.runs import TaskRows
+from jepa_compare.comparison.runs import TaskRows, Value
 
 LOSSES = ("a", "b", "c", "d", "e")
 TASKS = 100
@@ -73,6 +73,39 @@ SYMMETRIC = ("normal", "binomial, p = 0.5", "binomial, p = 0.8", "binomial, p = 
 """Those for which coverage is promised."""
 
 
+def make_run(
+    loss: str,
+    seed: int,
+    metrics: Mapping[str, float],
+    *,
+    tasks: Mapping[str, TaskRows] | None = None,
+    swept: Mapping[str, Value] | None = None,
+    changed: Mapping[str, Value] | None = None,
+) -> Run:
+    """A healthy run in memory; `swept` settings are on its command line, `changed` ones are not."""
+    swept, changed = swept or {}, changed or {}
+    named = "_".join(map(str, (loss, seed, *swept.values(), *changed.values())))
+    written = [f"{key}={value}" for key, value in swept.items()]
+    return Run(
+        path=Path(named),
+        name=loss,
+        seed=seed,
+        hash=named,
+        config={"aux_loss.name": loss, "aux_loss.target": "shared", **swept, **changed},
+        choices={"aux_loss": loss},
+        overrides=(f"aux_loss={loss}", f"seed={seed}", *written),
+        state="completed",
+        verdict="healthy",
+        reason="",
+        step=1,
+        steps=1,
+        started=None,
+        ended=None,
+        metrics=metrics,
+        tasks=tasks or {},
+    )
+
+
 def simulate(
     truth: Truth, seeds: int, means: Sequence[float], rng: np.random.Generator
 ) -> Comparison:
@@ -86,26 +119,7 @@ def simulate(
                 nothing = np.full(len(value), np.nan)
                 rows = TaskRows(success=value, final_distance=nothing, steps=nothing)
                 tasks = {"detour": rows}
-            runs.append(
-                Run(
-                    path=Path(f"{loss}_s{seed}"),
-                    name=loss,
-                    seed=seed,
-                    hash=f"{loss}{seed:07x}",
-                    config={"aux_loss.name": loss, "aux_loss.target": "shared"},
-                    choices={"aux_loss": loss},
-                    overrides=(f"aux_loss={loss}", f"seed={seed}"),
-                    state="completed",
-                    verdict="healthy",
-                    reason="",
-                    step=1,
-                    steps=1,
-                    started=None,
-                    ended=None,
-                    metrics={truth.metric: float(value.mean())},
-                    tasks=tasks,
-                )
-            )
+            runs.append(make_run(loss, seed, {truth.metric: float(value.mean())}, tasks=tasks))
     return compare(Runs(runs=tuple(runs), left_out=(), roots=()), metric=truth.metric)
 
 

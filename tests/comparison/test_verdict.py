@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.comparison import Comparison, compare, load_runs
+from jepa_compare.comparison.table import pair_table
 from jepa_compare.comparison.verdict import p_text
 from tests.comparison.synthetic import DEFAULT_LOSSES, write_run
 from tests.comparison.test_pairing import RMSE, pair_of, write_scores
@@ -67,6 +68,22 @@ def test_not_separable_says_what_could_have_been_seen(tmp_path: Path) -> None:
         f"With 3 seeds this sweep could have detected a difference of {pair.detectable:.2f}"
         " (power .8)."
     )
+
+
+def test_two_seeds_may_detect_no_difference_between_rates_at_all(tmp_path: Path) -> None:
+    comparison = scored(tmp_path, {"vicreg": [0.75, 0.25], "dino": [0.25, 0.5]})
+    assert pair_of(comparison, "vicreg", "dino").detectable > 1
+    assert (
+        "; no difference could have been detected)"
+        in pair_of(comparison, "vicreg", "dino").sentence
+    )
+    assert comparison.verdict[1] == (
+        "With 2 seeds this sweep could have detected no difference (power .8)."
+    )
+    (line,) = pair_table(comparison.pairs["all", SUCCESS], comparison.primary).lines
+    assert line[7] == "none"
+    errors = compare(load_runs(tmp_path), metric="probe_rmse")  # an error has no such bound
+    assert "no difference" not in errors.verdict[1]
 
 
 def test_a_row_that_never_finished_takes_no_win_away(tmp_path: Path) -> None:
