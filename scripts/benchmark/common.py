@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 Call = Callable[[], object]
 
@@ -115,20 +116,23 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def limits(device: torch.device, size: int = 2048, rounds: int = 5) -> dict[str, float]:
-    """What this device can do, now: float32 GEMM in GFLOP/s, copying in GB/s (read and written)."""
-    a = torch.randn(size, size, device=device)
+def gemm_rate(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
+    """Operations per second of a square matrix product, the best of a few."""
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    seconds = interleave({"gemm": lambda: torch.mm(a, a)}, 5, device)["gemm"]
+    return 2 * size**3 / min(seconds)
+
+
+def limits(device: torch.device) -> dict[str, float]:
+    """What this device can do: float32 GEMM in GFLOP/s, copying in GB/s (read and written)."""
     source = torch.randn(2**24, device=device)
     target = torch.empty_like(source)
-    out = torch.empty_like(a)
-    seconds = interleave(
-        {"gemm": lambda: torch.mm(a, a, out=out), "copy": lambda: target.copy_(source)},
-        rounds,
-        device,
-    )
-    gemm, copy = (statistics.median(seconds[key]) for key in ("gemm", "copy"))
+    seconds = interleave({"copy": lambda: target.copy_(source)}, 5, device)["copy"]
     moved = 2 * source.numel() * source.element_size()
-    return {"gemm_gflops": 2 * size**3 / gemm / 1e9, "copy_gb_per_s": moved / copy / 1e9}
+    return {
+        "gemm_gflops": gemm_rate(device, torch.float32) / 1e9,
+        "copy_gb_per_s": moved / min(seconds) / 1e9,
+    }
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
@@ -155,3 +159,28 @@ def publish(
     if file is not None:
         content = {"machine": described, "table": list(rows), **numbers}
         file.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def peak_bytes(call: Call, device: torch.device) -> int:
+    """The most that `call` holds at once beyond what was there before, as the allocator has it."""
+    if device.type == "cuda":
+        synchronise(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        return torch.cuda.max_memory_allocated(device) - before
+    with torch.profiler.profile(profile_memory=True) as profile:
+        call()
+    held = highest = 0
+    for event in profile.profiler.kineto_results.events():  # pyright: ignore
+        if event.name() == "[memory]":
+            held += event.nbytes()  # pyright: ignore[reportAttributeAccessIssue]
+            highest = max(highest, held)
+    return highest
+
+
+def flops(call: Call) -> int:
+    """Floating-point operations of the matrix products and convolutions in `call`."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
