@@ -28,6 +28,17 @@ def generator(seed: int, stream: Stream | str, step: int = 0) -> torch.Generator
     return torch.Generator(device="cpu").manual_seed(derive_seed(seed, stream, step))
 
 
+def seed_global(seed: int, step: int, device: torch.device) -> None:
+    """Give user code that draws from the global generators its own stream at each step.
+
+    Two calls instead of `torch.manual_seed`, which looks for every kind of device each time.
+    """
+    value = derive_seed(seed, "global", step)
+    torch.default_generator.manual_seed(value)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(value)
+
+
 @contextmanager
 def seeded(seed: int, stream: Stream | str, step: int = 0) -> Iterator[None]:
     """Give code that draws from torch's global generator a stream of its own.

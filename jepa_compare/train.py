@@ -34,7 +34,7 @@ from jepa_compare.models.jepa import JEPA
 from jepa_compare.objective import Objective, ObjectiveOutput
 from jepa_compare.progress import RunProgress
 from jepa_compare.provenance import provenance
-from jepa_compare.rng import derive_seed, generator
+from jepa_compare.rng import generator, seed_global
 from jepa_compare.run_dir import FIGURES, METRICS
 from jepa_compare.run_writer import RunWriter
 from jepa_compare.tracking import Tracker
@@ -135,6 +135,7 @@ class Training:
             lr=config.training.lr,
             weight_decay=config.training.weight_decay,
             fused=True if device.type == "cuda" else None,
+            foreach=None if device.type == "cuda" else True,
         )
         self.evaluator = Evaluator(self.world, config.evaluation, device)
         self.step = 0
@@ -257,7 +258,7 @@ class Training:
         """One update of the weights; returns scalars on the device, without waiting for them."""
         settings, step, seed = self.config.training, self.step, self.config.seed
         progress = step / settings.steps
-        torch.manual_seed(derive_seed(seed, "global", step))  # for user code that draws globally
+        seed_global(seed, step, self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, self.config)
 

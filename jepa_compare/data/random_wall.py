@@ -185,8 +185,7 @@ class RandomWall(World):
         nothing without a `generator`, and ends 0.3 px or more inside the room. As published,
         actions are cut only if `cut_actions`.
         """
-        if self.cut_actions:
-            action = cut(action, self.max_action_norm)
+        action = self.executed(action)
         position, layout = state[:, :2], state[:, 2:]
         if generator is None:
             noise = torch.zeros_like(position)
@@ -195,6 +194,10 @@ class RandomWall(World):
             noise = _BOUNCE_STD * to_device(drawn, state.device)
         moved = bounce_off(position, action, noise, layout, self.room, _CLEARANCE)
         return torch.cat([moved, layout], dim=-1)
+
+    def executed(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
+        """See `World.executed`. As published, any action is."""
+        return cut(action, self.max_action_norm) if self.cut_actions else action
 
     def render(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n c h w"]:
         """Dot and walls as bytes; per-frame min-max, then the published mean and std."""

@@ -21,7 +21,7 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def cut(action: Float[Tensor, "n a"], max_norm: float) -> Float[Tensor, "n a"]:
+def cut(action: Float[Tensor, "*n a"], max_norm: float) -> Float[Tensor, "*n a"]:
     """`action`, shortened to `max_norm` where it is longer."""
     norm = action.square().sum(-1, keepdim=True).sqrt()
     return action * (max_norm / norm.clamp(min=max_norm))

@@ -147,7 +147,7 @@ class TwoRooms(World):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n s"]:
         """See `World.step`. This environment has no noise."""
-        dx, dy = (cut(action, self.max_action_norm) / self.substeps).unbind(-1)
+        dx, dy = (self.executed(action) / self.substeps).unbind(-1)
         # From the room's centre, which is the wall's and the door's too.
         x, y = (state[:, :2] - self.center).unbind(-1)
         beside_door = y.abs() > self.door_half_height
@@ -163,6 +163,10 @@ class TwoRooms(World):
             return position
         moved = distractor.advance(self._split_distractors(state), self.low, self.high)
         return torch.cat([position, moved.flatten(1)], dim=-1)
+
+    def executed(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
+        """See `World.executed`."""
+        return cut(action, self.max_action_norm)
 
     def render(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n c h w"]:
         """The brightest of agent (1), distractors and wall (½) at each pixel. No normalisation."""

@@ -37,7 +37,8 @@ class Imagination(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatentImagination:
-    """A model sees rendered frames, of the goal too, and imagines latents."""
+    """A model sees rendered frames, of the goal too, and imagines latents under the actions as
+    the world would execute them."""
 
     model: WorldModel
     world: World
@@ -51,7 +52,7 @@ class LatentImagination:
     def rollout(
         self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
     ) -> Float[Tensor, "n k d"]:
-        return self.model.rollout(start, actions, actions.shape[1])
+        return self.model.rollout(start, self.world.executed(actions), actions.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

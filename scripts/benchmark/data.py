@@ -1,20 +1,19 @@
 """Time the worlds' batches, beside the published dataset of the random-wall world.
 
     python scripts/benchmark/data.py                          the worlds alone
-    python scripts/benchmark/data.py --eb-jepa CHECKOUT       and eb_jepa's dataset, in place
+    python scripts/benchmark/data.py --peers CHECKOUTS        and eb_jepa's dataset, in place
 
-CHECKOUT is a clone of github.com/facebookresearch/eb_jepa. Everything runs on one thread, in
-interleaved rounds, so that a busy machine slows all candidates alike.
+CHECKOUTS holds a clone of github.com/facebookresearch/eb_jepa. Rounds are interleaved, so that a
+busy machine slows all candidates alike; medians are shown, and for one trajectory at a time the
+median over rounds of its time per sample over that of the same world in a batch.
 """
 
-import argparse
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+import common
 import torch
-from common import interleave, milliseconds, ratio, show_ratio
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -23,7 +22,6 @@ from jepa_compare.build import construct
 from jepa_compare.compose import CONF_DIR, HYDRA_VERSION_BASE
 from jepa_compare.data.base import World
 
-CPU = torch.device("cpu")
 REFERENCE = "two_rooms_random_wall"
 BATCHES = {"two_rooms": (32, 8), "two_rooms_distractor": (32, 8), REFERENCE: (384, 17)}
 
@@ -50,42 +48,56 @@ def eb_jepa_dataset(checkout: Path):
     return WallDataset(update_config_from_yaml(WallDatasetConfig, OmegaConf.to_container(settings)))
 
 
-def sample(world: World, batch_size: int, frames: int) -> None:
-    world.sample(rng.generator(0, "data"), batch_size, frames, CPU)
+class Sampler:
+    """Makes one batch after another, each of its own step."""
+
+    def __init__(self, make: Callable[[int], object]) -> None:
+        self.make, self.step = make, 0
+
+    def __call__(self) -> None:
+        self.make(self.step)
+        self.step += 1
+
+
+def sampler(world: World, batch_size: int, frames: int, device: torch.device) -> Sampler:
+    """Batches as training gets them."""
+    return Sampler(
+        lambda step: world.sample(rng.generator(0, "data", step), batch_size, frames, device)
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--eb-jepa", type=Path, metavar="CHECKOUT")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser = common.parser(__doc__, rounds=9)
+    parser.add_argument("--peers", type=Path, metavar="CHECKOUTS")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    device = common.start(arguments)
 
     worlds = {name: shipped_world(name) for name in BATCHES}
     sizes = {name: size for name, (size, _) in BATCHES.items()}
-    candidates: dict[str, Callable[[], object]] = {
-        name: partial(sample, worlds[name], *BATCHES[name]) for name in BATCHES
-    }
+    candidates = {name: sampler(worlds[name], *BATCHES[name], device) for name in BATCHES}
     one_at_a_time = f"{REFERENCE}, one trajectory at a time"
-    candidates[one_at_a_time] = partial(sample, worlds[REFERENCE], 1, BATCHES[REFERENCE][1])
+    candidates[one_at_a_time] = sampler(worlds[REFERENCE], 1, BATCHES[REFERENCE][1], device)
     sizes[one_at_a_time] = 1
-    if arguments.eb_jepa:
+    if arguments.peers:
         peer = "eb_jepa's dataset, one trajectory at a time"
-        candidates[peer] = partial(eb_jepa_dataset(arguments.eb_jepa).__getitem__, 0)
+        candidates[peer] = Sampler(eb_jepa_dataset(arguments.peers / "eb_jepa").__getitem__)
         sizes[peer] = 1
 
-    seconds = interleave(candidates, arguments.rounds, CPU)
-    reference = [taken / sizes[REFERENCE] for taken in seconds[REFERENCE]]
-    print(f"{'':48} {'batch':>6} {'ms/batch':>9} {'ms/sample':>10}  x")
-    for name, taken in seconds.items():
-        each = [value / sizes[name] for value in taken]
-        slower = show_ratio(ratio(each, reference)) if sizes[name] == 1 else ""
-        print(
-            f"{name:48} {sizes[name]:6} {milliseconds(taken):>9} {milliseconds(each):>10}  {slower}"
-        )
-    print(f"x: time per sample over that of {REFERENCE} in a batch, median [quartiles] over rounds")
+    seconds = common.interleave(candidates, arguments.rounds, device)
+    each = {name: [t / sizes[name] for t in taken] for name, taken in seconds.items()}
+    rows = [
+        {
+            "": name,
+            "batch": sizes[name],
+            "ms/batch": common.milliseconds(seconds[name]),
+            "ms/sample": common.milliseconds(each[name]),
+            "x": common.show_ratio(common.ratio(each[name], each[REFERENCE]))
+            if sizes[name] == 1
+            else "",
+        }
+        for name in seconds
+    ]
+    common.publish(rows, {"seconds": seconds}, device, arguments.json)
 
 
 if __name__ == "__main__":

@@ -86,8 +86,9 @@ class Candidates:
         )
         model = training.objective.model
         weights = [p for p in model.parameters() if p.requires_grad]
+        cuda = training.device.type == "cuda"
         self.limit_optimizer = torch.optim.AdamW(
-            weights, lr=0.0, fused=True if training.device.type == "cuda" else None
+            weights, lr=0.0, fused=cuda or None, foreach=None if cuda else True
         )
 
     def step(self) -> None:

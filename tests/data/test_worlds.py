@@ -114,6 +114,19 @@ def test_no_path_enters_the_rectangles_that_are_drawn_as_walls(world):
             assert not inside.any()
 
 
+def test_a_step_does_what_is_executed(world):
+    batch = drawn(world, 0, size=40)
+    directions = torch.randn(40, 2, generator=rng.generator(0, "actions"))
+    for length in (0.5, 20.0):
+        action = length * directions / directions.norm(dim=1, keepdim=True)
+        executed = world.executed(action)
+        moved, same = (world.step(batch.state[:, 0], a) for a in (action, executed))
+        torch.testing.assert_close(moved, same, rtol=0, atol=1e-5)
+        longest = length if not getattr(world, "cut_actions", True) else world.max_action_norm
+        expected = torch.full((40,), min(length, longest))
+        torch.testing.assert_close(executed.norm(dim=1), expected)
+
+
 @pytest.mark.gpu
 def test_the_gpu_makes_the_same_data_without_waiting_for_it(world):
     device = torch.device("cuda")

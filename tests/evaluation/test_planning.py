@@ -63,6 +63,28 @@ def test_a_perfect_model_plans_as_well_as_the_oracle_and_an_untrained_one_does_n
     assert successes(planned(jepa.eval(), world, settings))["same"] < 0.5
 
 
+def test_a_model_is_asked_only_about_actions_that_the_world_executes(
+    world: TwoRooms, jepa: JEPA, few: EvaluationSettings
+) -> None:
+    """Candidates are longer: their standard deviation is above the longest step."""
+    asked = []
+
+    class Spy(torch.nn.Module):
+        def encode(self, obs: torch.Tensor) -> torch.Tensor:
+            return jepa.encode(obs)
+
+        def rollout(
+            self, z0: torch.Tensor, actions: torch.Tensor | None, steps: int
+        ) -> torch.Tensor:
+            assert actions is not None
+            asked.append(actions.norm(dim=-1).max())
+            return jepa.rollout(z0, actions, steps)
+
+    planned(Spy().eval(), world, few)
+    assert few.planning.planner.initial_std > world.max_action_norm
+    assert float(torch.stack(asked).max()) == pytest.approx(world.max_action_norm, rel=1e-6)
+
+
 @pytest.mark.parametrize("preset", ["fast", "random_wall"])
 def test_the_chunk_of_tasks_changes_no_result(
     world: TwoRooms, jepa: JEPA, settings_of: LoadSettings, preset: str

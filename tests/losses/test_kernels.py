@@ -229,22 +229,42 @@ def test_a_double_backward_is_refused_in_one_line(name: str) -> None:
         torch.func.grad(lambda z: torch.func.grad(function)(z).square().sum())(z.detach())
 
 
+def peak_bytes(call: Callable[[], object]) -> int:
+    """The most that `call` holds at once, by the allocator's own record."""
+    with torch.profiler.profile(profile_memory=True) as profile:
+        call()
+    held = highest = 0
+    for event in profile.profiler.kineto_results.events():  # pyright: ignore
+        if event.name() == "[memory]":
+            held += event.nbytes()  # pyright: ignore[reportAttributeAccessIssue]
+            highest = max(highest, held)
+    return highest
+
+
 def test_memory_of_sigreg_does_not_grow_with_the_knots() -> None:
-    """Peak bytes by the allocator's own record: a few times the input and a group of slices."""
+    """A few times the input and a group of slices, less than a tenth of the textbook form's."""
     x = torch.randn(512, 1024)
+    peaks = {
+        knots: peak_bytes(lambda knots=knots: epps_pulley_with_gradient(x, knots, 3.0))
+        for knots in (9, 17, 33)
+    }
+    assert peaks[33] == pytest.approx(peaks[9], rel=0.15)
+    assert peaks[17] < 3 * x.numel() * 4 + 3 * 2**21
+    z = x.T.clone().requires_grad_()
+    textbook = peak_bytes(lambda: epps_pulley(z, 17, 3.0).mean().backward())
+    assert peaks[17] < textbook / 10
 
-    def peak(knots: int) -> int:
-        with torch.profiler.profile(profile_memory=True) as profile:
-            epps_pulley_with_gradient(x, knots, 3.0)
-        held = highest = 0
-        for event in profile.profiler.kineto_results.events():  # pyright: ignore
-            if event.name() == "[memory]":
-                held += event.nbytes()  # pyright: ignore[reportAttributeAccessIssue]
-                highest = max(highest, held)
-        return highest
 
-    assert peak(33) == pytest.approx(peak(9), rel=0.15)
-    assert peak(17) < 3 * x.numel() * 4 + 3 * 2**21
+@pytest.mark.parametrize("name", ["vicreg", "barlow_twins"])
+def test_few_samples_of_many_features_need_no_square_matrix_of_features(name: str) -> None:
+    z = sample("gaussian", 64, 2048).requires_grad_()
+    assert peak_bytes(lambda: FUNCTIONS[name](z).backward()) < 2048 * 2048 * 4
+
+
+def test_dino_needs_less_memory_than_the_textbook_form() -> None:
+    z = sample("gaussian", 64, 4096).requires_grad_()
+    textbook = peak_bytes(lambda: dino_textbook(z).backward())
+    assert peak_bytes(lambda: dino(z).backward()) < 0.9 * textbook
 
 
 def test_expected_score_is_that_of_gaussian_samples() -> None:

@@ -1,0 +1,79 @@
+"""What a training step launches and what it never does: deterministic, so CI can hold it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from jepa_compare.compose import CONF_DIR
+from jepa_compare.interrupts import Interrupts
+from jepa_compare.run_writer import RunWriter
+from jepa_compare.tracking import Tracker
+from jepa_compare.train import Training
+from tests.runs import job
+
+LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
+
+# Reads a number from the device, or makes a shape depend on the data: on a GPU, each one waits.
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations that reach the device; views do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not func.is_view:
+            self.counts[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def training(directory: Path, *overrides: str) -> Iterator[Training]:
+    made = job(*overrides)
+    with RunWriter(directory, made.identity, 20) as writer:
+        tracker = Tracker(
+            made.config.tracking,
+            directory=directory,
+            sweep="s",
+            run_name="r",
+            name="n",
+            plain_config={},
+        )
+        yield Training(made.config, made.identity, writer, tracker, Interrupts())
+
+
+def operations_of_a_step(directory: Path, *overrides: str) -> tuple[Counter[str], Counter[str]]:
+    """Of a whole step, and of its forward, backward and clipping without the making of the batch.
+
+    The optimiser stays out: on a CPU it reads its own step counters, which a GPU's does not.
+    """
+    with training(directory, *overrides) as made:
+        made.optimizer.step = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
+        with Operations() as whole:
+            made.optimisation_step(made.objective, False)
+        with Operations() as data:
+            made.batch(0)
+    return whole.counts, whole.counts - data.counts
+
+
+# Kernels of forward, backward and clipping, 5 % above what there were: a loop over samples or
+# slices, or a loss that is not in one piece, shows here.
+MOST = {"none": 265, "vicreg": 445, "barlow_twins": 320, "dino": 445, "sigreg": 395}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_step_waits_for_nothing_and_launches_no_more_than_it_did(
+    tmp_path: Path, loss: str
+) -> None:
+    """The first half is the CPU's view of `test_a_step_does_not_wait_for_the_gpu`."""
+    whole, counts = operations_of_a_step(tmp_path / "run", f"aux_loss={loss}")
+    assert {name: whole[name] for name in WAITS if whole[name]} == {}
+    assert counts.total() <= MOST.get(loss, 445), counts.most_common(12)
