@@ -13,7 +13,8 @@ import torch
 from jepa_compare import compiling
 from jepa_compare.compiling import choose
 from jepa_compare.latents import Batch
-from tests.runs import rows, train
+from jepa_compare.run_dir import SUMMARY, read_json
+from tests.runs import TINY, command, rows
 from tests.test_step import training
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
@@ -126,31 +127,27 @@ def test_auto_says_why_it_does_not_compile(
     assert "does not compile (no C++ compiler); off" in caplog.text
 
 
+def losses_of_a_run(folder: Path, mode: str, *overrides: str) -> list[float]:
+    """The training loss of every step, of the program as a user starts it."""
+    every_step = ("training.steps=6", "training.log_interval=1", f"training.compile={mode}")
+    command(f"hydra.run.dir={mode}", cwd=folder, tiny=(*TINY, *every_step, *overrides))
+    assert read_json(folder / mode / SUMMARY)["compile"] == mode
+    return [row["train/loss"] for row in rows(folder / mode) if "train/loss" in row]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # inductor's own, of its own functions
 @pytest.mark.parametrize("loss", ["vicreg", "sigreg"])
 def test_compiled_steps_train_like_eager_ones(tmp_path: Path, loss: str) -> None:
-    torch.compiler.reset()
-    common = (f"aux_loss={loss}", "training.steps=6", "training.log_interval=1")
-    train(tmp_path / "eager", *common)
-    summary = train(tmp_path / "compiled", *common, "training.compile=default")
-    assert summary["compile"] == "default"
-    pairs = zip(rows(tmp_path / "eager"), rows(tmp_path / "compiled"), strict=True)
-    for eager, fast in pairs:
-        if "train/loss" in eager:
-            assert fast["train/loss"] == pytest.approx(eager["train/loss"], rel=1e-3)
+    eager, fast = (losses_of_a_run(tmp_path, m, f"aux_loss={loss}") for m in ("off", "default"))
+    assert len(eager) == 6
+    assert fast == pytest.approx(eager, rel=1e-3)
 
 
 @pytest.mark.gpu
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_cuda_graphs_train_like_eager_steps(tmp_path: Path, loss: str) -> None:
-    torch.compiler.reset()
-    common = (f"aux_loss={loss}", "training.steps=6", "training.log_interval=1", "device=cuda")
-    train(tmp_path / "eager", *common)
-    train(tmp_path / "graphs", *common, "training.compile=cudagraphs")
-    pairs = zip(rows(tmp_path / "eager"), rows(tmp_path / "graphs"), strict=True)
-    for eager, fast in pairs:
-        if "train/loss" in eager:
-            assert fast["train/loss"] == pytest.approx(eager["train/loss"], rel=5e-2)
+    overrides = (f"aux_loss={loss}", "device=cuda")
+    eager, fast = (losses_of_a_run(tmp_path, m, *overrides) for m in ("off", "cudagraphs"))
+    assert fast == pytest.approx(eager, rel=5e-2)
