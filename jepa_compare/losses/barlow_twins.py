@@ -12,6 +12,7 @@ from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
 from jepa_compare.losses.common import (
     build_projector,
+    gram,
     no_autocast,
     require_at_least,
     views,
@@ -41,25 +42,29 @@ def cross_correlation(
     """Both terms, and the gradient of their weighted sum at a and at b.
 
     Σ c_ij² = Σ (aaᵀ ∘ bbᵀ)/n² lets it cost the smaller of n²d and nd². The n×n form has to
-    subtract the diagonal's squares; it is used for n ≤ ¾ d, where the rank of c alone keeps the
-    whole sum above 4/3 of them.
+    subtract the diagonal's squares. What that loses cannot matter: either some diagonal entry is
+    far from 1, and weighs more than all that is lost, or the diagonal is near 1 and the rank of c
+    keeps the whole sum above d²/n, 4/3 of the diagonal's or more, for the n ≤ ¾ d it is used for.
     """
     n, d = a.shape
-    diagonal = (a * b).sum(dim=0) / n
-    on_diagonal = (diagonal - 1).square().sum()
-    pull = 2 * (diagonal - 1)  # of the diagonal entries
     if 4 * n <= 3 * d:
-        gram_a, gram_b = a @ a.T, b @ b.T
-        off_diagonal = (gram_a * gram_b).sum() / n**2 - diagonal.square().sum()
-        rest = pull - 2 * off_diagonal_weight * diagonal
-        grad_a = torch.addmm(b * rest, gram_b, a, alpha=2 * off_diagonal_weight / n)
-        grad_b = torch.addmm(a * rest, gram_a, b, alpha=2 * off_diagonal_weight / n)
+        diagonal = (a * b).sum(dim=0) / n
+        gram_a, gram_b = gram(a), gram(b)
+        whole = (gram_a.double() * gram_b.double()).sum() / n**2
+        squares = diagonal.double()
+        off_diagonal = (whole - (squares * squares).sum()).to(a.dtype)
+        rest = (diagonal - 1 - off_diagonal_weight * diagonal) * (2 / n)
+        scale = 2 * off_diagonal_weight / n**2
+        grad_a = torch.addmm(b * rest, gram_b, a, alpha=scale)
+        grad_b = torch.addmm(a * rest, gram_a, b, alpha=scale)
     else:
-        c = (a.T @ b / n).fill_diagonal_(0)
-        off_diagonal = c.square().sum()
-        grad_a = torch.addmm(b * pull, b, c.T, alpha=2 * off_diagonal_weight)
-        grad_b = torch.addmm(a * pull, a, c, alpha=2 * off_diagonal_weight)
-    return on_diagonal, off_diagonal, grad_a / n, grad_b / n
+        c = (a.T @ b).div_(n)
+        diagonal = c.diagonal().clone()
+        c.fill_diagonal_(0)
+        off_diagonal = (c * c).sum()
+        slope = (c * (2 * off_diagonal_weight / n)).diagonal_scatter((diagonal - 1) * (2 / n))
+        grad_a, grad_b = b @ slope.T, a @ slope
+    return (diagonal - 1).square().sum(), off_diagonal, grad_a, grad_b
 
 
 class BarlowTwins(AuxLoss):

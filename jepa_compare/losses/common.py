@@ -6,6 +6,7 @@ Shape legend: n samples, d dimensions.
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -56,19 +57,46 @@ def no_autocast(z: Tensor) -> torch.autocast:
     return torch.autocast(z.device.type, enabled=False)
 
 
-class _MadeInForward(torch.autograd.Function):
+class _Made(torch.autograd.Function):
+    """grad · made, and an end to differentiation: `made` is a number, not a function of `z`."""
+
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, value: Tensor, *inputs_and_gradients: Tensor) -> Tensor:
-        half = len(inputs_and_gradients) // 2
-        ctx.save_for_backward(*inputs_and_gradients[half:])
+    def forward(grad: Tensor, made: Tensor, z: Tensor) -> Tensor:
+        return grad * made
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore
+        raise RuntimeError("this loss makes its gradient in the forward: no double backward")
+
+
+class _MadeInForward(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, *inputs_and_gradients: Tensor) -> Tensor:
         return value.clone()
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        if torch.is_grad_enabled():
-            raise RuntimeError("this loss makes its gradient in the forward: no double backward")
-        gradients = ctx.saved_tensors
-        return (None, *(grad * g for g in gradients), *(None for _ in gradients))
+        half = len(ctx.saved_tensors) // 2
+        inputs, made = ctx.saved_tensors[:half], ctx.saved_tensors[half:]
+        wanted = ctx.needs_input_grad[1 : half + 1]
+        again = torch.is_grad_enabled()  # somebody differentiates what is made here
+        gradients = [
+            None if not wants else _Made.apply(grad, m, z) if again else grad * m
+            for z, m, wants in zip(inputs, made, wanted, strict=True)
+        ]
+        return (None, *gradients, *(None for _ in made))  # pyright: ignore
 
 
 def with_gradient(
@@ -77,12 +105,22 @@ def with_gradient(
     """`value` as a function of the first of each pair, with the second as its gradient.
 
     Forming the gradient beside the value shares their intermediate results and keeps none of them
-    for the backward. Raises RuntimeError on a double backward.
+    for the backward. A double backward raises RuntimeError.
     """
     inputs, made = zip(*gradients, strict=True)
     result = _MadeInForward.apply(value, *inputs, *made)
     assert isinstance(result, Tensor)
     return result
+
+
+def gram(z: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
+    """zzᵀ; on a CPU by panels of its upper triangle, which are little more than half the work."""
+    n = z.shape[0]
+    if z.device.type != "cpu":
+        return z @ z.T
+    panels = [F.pad(z[i : i + 64] @ z[i:].T, (i, 0)) for i in range(0, n, 64)]
+    upper = torch.cat(panels).triu()
+    return upper + upper.triu(1).T
 
 
 def build_projector(dim: int, widths: list[int]) -> nn.Module:

@@ -5,7 +5,6 @@ Shape legend: n samples, d dimensions, p prototypes.
 
 import copy
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,30 +14,13 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
-from jepa_compare.losses.common import no_autocast, require, require_at_least, views
-
-
-class SoftCrossEntropy(torch.autograd.Function):
-    """−Σ q log softmax(s), mean over samples, for teacher probabilities q that need no gradient.
-
-    Its gradient (softmax(s) − q)/n is made from the log-probabilities that the value needs anyway.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, logits: Float[Tensor, "n p"], teacher: Float[Tensor, "n p"]
-    ) -> Float[Tensor, ""]:
-        log_p = F.log_softmax(logits, dim=-1)
-        value = -(teacher * log_p).sum() / logits.shape[0]
-        ctx.save_for_backward(log_p.exp_().sub_(teacher).div_(logits.shape[0]))
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore
-        if torch.is_grad_enabled():
-            raise RuntimeError("this loss makes its gradient in the forward: no double backward")
-        (made,) = ctx.saved_tensors
-        return grad * made, None
+from jepa_compare.losses.common import (
+    no_autocast,
+    require,
+    require_at_least,
+    views,
+    with_gradient,
+)
 
 
 def soft_cross_entropy(
@@ -46,6 +28,39 @@ def soft_cross_entropy(
 ) -> Float[Tensor, ""]:
     """Equation 2, the textbook form."""
     return -(teacher * F.log_softmax(logits, dim=-1)).sum(dim=-1).mean()
+
+
+def distil(
+    pairs: list[tuple[Float[Tensor, "n p"], Float[Tensor, "n p"]]], temperature: float
+) -> Float[Tensor, ""]:
+    """`soft_cross_entropy(scores/temperature, q)`, averaged over pairs of student scores and
+    teacher probabilities q, with its gradient (softmax − q)/(n · temperature) made in the forward.
+
+    One softmax serves both: where the logits are shifted to a maximum of 0, its largest entry is
+    1/Σeˣ, which is all that the value lacks.
+    """
+    values, made = [], []
+    with torch.no_grad():
+        for scores, q in pairs:
+            logits = (scores - scores.amax(dim=-1, keepdim=True)).mul_(1 / temperature)
+            p = logits.softmax(dim=-1)
+            values.append(-p.amax(dim=-1).log() - logits.mul_(q).sum(dim=-1))
+            made.append((scores, p.sub_(q)))
+        total = torch.cat(values).sum()
+    samples = sum(len(scores) for scores, _ in pairs)
+    slope = 1 / (samples * temperature)  # to spare a pass over what is made
+    return slope * with_gradient(total * temperature, made)
+
+
+@torch.no_grad()
+def teacher_probabilities(
+    scores: Float[Tensor, "n p"], center: Float[Tensor, " p"], temperature: Float[Tensor, ""]
+) -> tuple[Float[Tensor, "n p"], Float[Tensor, " n"]]:
+    """softmax((scores − center)/temperature) and its entropy, in nats."""
+    logits = (scores - scores.amax(dim=-1, keepdim=True)).sub_(center).div_(temperature)
+    q = logits.softmax(dim=-1)
+    log_sum = logits.amax(dim=-1) - q.amax(dim=-1).log()
+    return q, log_sum - logits.mul_(q).sum(dim=-1)
 
 
 class Head(nn.Module):
@@ -141,25 +156,18 @@ class DINO(AuxLoss):
             n = len(prediction)
             with torch.no_grad():
                 scores = self.teacher(torch.cat([prediction, target]))
-                log_q = F.log_softmax((scores - self.center) / self.temperature, dim=-1)
-                q = log_q.exp()
+                q, entropies = teacher_probabilities(scores, self.center, self.temperature)
                 if self.training:
                     mean = scores.mean(dim=0)
                     self.center.copy_(torch.lerp(mean, self.center, self.center_momentum))
-            student = self.student(prediction) / self.student_temperature
-            loss = SoftCrossEntropy.apply(student, q[n:])
-            entropy = self._entropy(q[n:], log_q[n:])
+            pairs = [(self.student(prediction), q[n:])]
             if self.symmetric:
-                other = self.student(target) / self.student_temperature
-                loss = (loss + SoftCrossEntropy.apply(other, q[:n])) / 2
-                entropy = (entropy + self._entropy(q[:n], log_q[:n])) / 2
+                pairs.append((self.student(target), q[:n]))
+            loss = distil(pairs, self.student_temperature)
+            entropy = (entropies if self.symmetric else entropies[n:]).mean()
         detached = loss.detach()
         terms = {"cross_entropy": detached, "teacher_entropy": entropy, "kl": detached - entropy}
         return AuxOutput(loss=loss, terms=terms)
-
-    @staticmethod
-    def _entropy(q: Float[Tensor, "n p"], log_q: Float[Tensor, "n p"]) -> Float[Tensor, ""]:
-        return -(q * log_q).sum(dim=-1).mean()
 
     @torch.no_grad()
     def on_step_end(self, progress: float) -> None:

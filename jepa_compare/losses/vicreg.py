@@ -12,9 +12,10 @@ from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
 from jepa_compare.losses.common import (
     build_projector,
+    flatten,
+    gram,
     inert_on_views,
     no_autocast,
-    regularised,
     require_at_least,
     require_on,
     views,
@@ -37,31 +38,75 @@ def covariance_term(z: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
 
 @torch.no_grad()
 def variance_and_covariance(
-    z: Float[Tensor, "n d"], gamma: float, eps: float
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, "n d"]]:
-    """Both terms and the gradient of each, from one pass over the data.
+    z: Float[Tensor, "n d"], gamma: float, eps: float, std_coeff: float, cov_coeff: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"]]:
+    """Both terms, and the gradient of std_coeff · variance + cov_coeff · covariance.
 
-    ‖ZᵀZ‖² = ‖ZZᵀ‖² lets the covariance term cost the smaller of n²d and nd². In the d×d form the
-    diagonal is zeroed: subtracting its square is off by a factor of two for nearly decorrelated
-    features. In the n×n form it has to be subtracted; that form is used for n ≤ d/2 only, where
-    the rank of C alone keeps ‖C‖² above twice the square of its diagonal.
+    ‖ZᵀZ‖² = ‖ZZᵀ‖² lets the covariance term cost the smaller of n²d and nd².
     """
     n, d = z.shape
     centred = z - z.mean(dim=0)
-    centred = centred - centred.mean(dim=0)  # again: the first mean was rounded at z's offset
-    var = centred.square().sum(dim=0) / (n - 1)
+    centred -= centred.mean(dim=0)  # again: the first mean was rounded at z's offset
+    form = _by_samples if 4 * n <= 3 * d else _by_features
+    return form(centred, gamma, eps, std_coeff, cov_coeff)
+
+
+def _by_features(
+    centred: Float[Tensor, "n d"], gamma: float, eps: float, std_coeff: float, cov_coeff: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"]]:
+    """From the d×d covariance. Its diagonal is zeroed: subtracting its square from the whole is
+    off by a factor of two for nearly decorrelated features."""
+    n, d = centred.shape
+    var = (centred * centred).sum(dim=0) / (n - 1)
     std = (var + eps).sqrt()
-    variance = F.relu(gamma - std).mean()
-    variance_grad = centred * (-(std < gamma).to(z.dtype) / (std * (d * (n - 1))))
-    if 2 * n <= d:
-        gram = centred @ centred.T / (n - 1)
-        covariance = (gram.square().sum() - var.square().sum()) / d
-        pulled = gram @ centred - centred * var
-    else:
-        cov = (centred.T @ centred / (n - 1)).fill_diagonal_(0)
-        covariance = cov.square().sum() / d
-        pulled = centred @ cov
-    return variance, covariance, variance_grad, pulled * (4 / (d * (n - 1)))
+    cov = (centred.T @ centred / (n - 1)).fill_diagonal_(0)
+    covariance = (cov * cov).sum() / d
+    pull = centred * _variance_slope(std, gamma, std_coeff / (d * (n - 1)))
+    grad = torch.addmm(pull, centred, cov, alpha=4 * cov_coeff / (d * (n - 1)))
+    return F.relu(gamma - std).mean(), covariance, grad
+
+
+def _by_samples(
+    centred: Float[Tensor, "n d"], gamma: float, eps: float, std_coeff: float, cov_coeff: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"]]:
+    """From the n×n Gram matrix, whose ‖·‖² holds the diagonal of the covariance as well.
+
+    Subtracting that is safe among features that cannot all be decorrelated. At most n − 1 can, so
+    the n features of largest variance are treated in float64, as sums and as columns of the
+    gradient: of n vectors in n − 1 dimensions some correlate by at least the smallest variance
+    among them, and no other feature has a larger one.
+    """
+    n, d = centred.shape
+    squares = (centred * centred).sum(dim=0)
+    chosen = squares.topk(n, sorted=False).indices
+    places = chosen.expand(n, n)
+    top = centred.gather(1, places).double()
+    top_squares = (top * top).sum(dim=0)
+    top_gram = gram(top)
+    rest_gram = gram(centred.scatter(1, places, 0.0)).double()
+    rest_squares = squares.scatter(0, chosen, 0.0).double()
+
+    energy = (top_gram * top_gram).sum() - (top_squares * top_squares).sum()
+    energy += ((2 * top_gram + rest_gram) * rest_gram).sum() - (rest_squares * rest_squares).sum()
+    covariance = (energy / (d * (n - 1) ** 2)).to(centred.dtype)
+
+    scale = 4 * cov_coeff / (d * (n - 1) ** 2)
+    whole = (top_gram + rest_gram) * scale
+
+    def gradient(z: Tensor, squares: Tensor) -> Tensor:
+        std = (squares / (n - 1) + eps).sqrt()
+        slope = _variance_slope(std, gamma, std_coeff / (d * (n - 1)))
+        return torch.addmm(z * (slope - scale * squares), whole.to(z.dtype), z)
+
+    grad = gradient(centred, squares)
+    grad = grad.scatter(1, places, gradient(top, top_squares).to(grad.dtype))
+    std = (squares / (n - 1) + eps).sqrt()
+    return F.relu(gamma - std).mean(), covariance, grad
+
+
+def _variance_slope(std: Float[Tensor, " d"], gamma: float, scale: float) -> Float[Tensor, " d"]:
+    """What the centred features are multiplied by in the gradient of the variance term."""
+    return (std < gamma).to(std.dtype).div_(std).mul_(-scale)
 
 
 class VICReg(AuxLoss):
@@ -102,16 +147,29 @@ class VICReg(AuxLoss):
 
     def forward(self, latents: Latents) -> AuxOutput:
         with no_autocast(latents.z_pred):
-            similarity = F.mse_loss(*(self.projector(view) for view in views(latents)))
-            tensors = [self.projector(z) for z in regularised(latents, self.on)]
+            a, b = (self.projector(view) for view in views(latents))
+            tensors = [a, b] if self.on == "views" else [self.projector(flatten(latents.z_context))]
             share = 1 / len(tensors)
-            loss = self.sim_coeff * similarity
-            variance, covariance = torch.zeros_like(loss), torch.zeros_like(loss)
+            difference = a.detach() - b.detach()
+            similarity = (difference * difference).mean()
+            value = self.sim_coeff * similarity
+            variance, covariance = torch.zeros_like(value), torch.zeros_like(value)
+            made = []
             for z in tensors:
-                v, c, v_grad, c_grad = variance_and_covariance(z.detach(), self.gamma, self.eps)
-                value = self.std_coeff * share * v + self.cov_coeff * c
-                grad = v_grad.mul_(self.std_coeff * share).add_(c_grad, alpha=self.cov_coeff)
-                loss = loss + with_gradient(value, [(z, grad)])
+                v, c, grad = variance_and_covariance(
+                    z.detach(), self.gamma, self.eps, self.std_coeff * share, self.cov_coeff
+                )
+                made.append((z, grad))
                 variance, covariance = variance + share * v, covariance + c
-        terms = {"similarity": similarity, "variance": variance, "covariance": covariance}
-        return AuxOutput(loss=loss, terms={key: value.detach() for key, value in terms.items()})
+            value = value + self.std_coeff * variance + self.cov_coeff * covariance
+            if self.sim_coeff:
+                if self.on == "context":
+                    made += [(view, torch.zeros_like(view)) for view in (a, b)]
+                slope = 2 * self.sim_coeff / difference.numel()
+                made[-2][1].add_(difference, alpha=slope)
+                made[-1][1].sub_(difference, alpha=slope)
+            loss = with_gradient(value, made)
+        return AuxOutput(
+            loss=loss,
+            terms={"similarity": similarity, "variance": variance, "covariance": covariance},
+        )

@@ -1,0 +1,181 @@
+"""Time a training step beside its own limit, in interleaved rounds.
+
+    python scripts/benchmark/step.py                                  the default task, every loss
+    python scripts/benchmark/step.py --loss vicreg training.compile=default
+    python scripts/benchmark/step.py --device cuda experiment=two_rooms_random_wall
+
+The limit is the same model's forward, backward and optimiser step on one static batch with a plain
+MSE: no data, no auxiliary loss, no clipping, no schedule, no numbers kept. `of limit` is the
+limit's time over the step's. The parts are timed in the same rounds, each by itself: `data` makes
+the batch, `loss` is the auxiliary loss alone, forward and backward, on this batch's latents. A
+round is a stretch of --steps steps with one row of metrics, as the loop has it.
+
+`MFU` is the floating-point operations of the step, counted by torch, over its time, as a share of
+the GEMM rate that is measured here in the step's own precision.
+"""
+
+import logging
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import common
+import torch
+import torch.nn.functional as F
+
+from jepa_compare.compiling import choose, compiled
+from jepa_compare.compose import Job, understand
+from jepa_compare.interrupts import Interrupts
+from jepa_compare.latents import Latents
+from jepa_compare.rng import generator
+from jepa_compare.run_writer import RunWriter
+from jepa_compare.tracking import Tracker
+from jepa_compare.train import Training, autocast
+
+LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
+
+
+def composed(loss: str, device: str, threads: int, overrides: list[str]) -> Job:
+    """The job that the command line would start."""
+    fixed = [f"aux_loss={loss}", f"device={device}", "tracking=disabled"]
+    return understand([*fixed, f"training.num_threads={threads}", *overrides], multirun=False).jobs[
+        0
+    ]
+
+
+@contextmanager
+def prepared(job: Job) -> Iterator[Training]:
+    """The state of a run, in a directory that is thrown away."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RunWriter(Path(folder) / "run", job.identity, job.config.training.steps) as writer,
+    ):
+        tracker = Tracker(
+            job.config.tracking,
+            directory=Path(folder),
+            sweep="benchmark",
+            run_name="step",
+            name="step",
+            plain_config={},
+        )
+        yield Training(job.config, job.identity, writer, tracker, Interrupts())
+
+
+class Candidates:
+    """What is timed: the step of the loop, its limit, and its parts."""
+
+    def __init__(self, training: Training, steps: int) -> None:
+        self.training, self.steps = training, steps
+        self.batch = training.batch(0)
+        mode = training.config.training.compile
+        if mode == "auto":
+            mode = choose(training.objective, self.batch, training.config.training.steps)
+        self.mode = mode
+        self.forward = compiled(training.objective, mode)
+        with torch.no_grad():
+            latents = training.objective.model(self.batch)
+        self.latents = replace(
+            latents,
+            z_pred=latents.z_pred.detach().requires_grad_(),
+            z_target=latents.z_target.detach().requires_grad_(),
+            z_context=latents.z_context.detach().requires_grad_(),
+        )
+        model = training.objective.model
+        weights = [p for p in model.parameters() if p.requires_grad]
+        self.limit_optimizer = torch.optim.AdamW(
+            weights, lr=0.0, fused=True if training.device.type == "cuda" else None
+        )
+
+    def step(self) -> None:
+        """The loop's own step, and the row of metrics that it writes once in a while."""
+        training = self.training
+        terms: dict[str, Any] = {}
+        for _ in range(self.steps):
+            training.step = (training.step + 1) % training.config.training.steps
+            terms = training.optimisation_step(self.forward, False)
+        torch.stack(list(terms.values())).tolist()
+
+    def limit(self) -> None:
+        model = self.training.objective.model
+        for _ in range(self.steps):
+            with autocast(self.training.config.training.precision, self.training.device):
+                latents = model(self.batch)
+            loss = F.mse_loss(latents.z_pred.float(), latents.z_target.float())
+            self.limit_optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.limit_optimizer.step()
+
+    def data(self) -> None:
+        for step in range(self.steps):
+            self.training.batch(step)
+
+    def loss(self) -> None:
+        aux_loss = self.training.objective.aux_loss
+        for step in range(self.steps):
+            aux_loss.prepare(step, 0.0, generator(0, "aux_loss", step))
+            value = aux_loss(self.given()).loss
+            if value.requires_grad:
+                value.backward()
+
+    def given(self) -> Latents:
+        for z in (self.latents.z_pred, self.latents.z_target, self.latents.z_context):
+            z.grad = None
+        return self.latents
+
+
+def measure(job: Job, rounds: int, steps: int) -> dict[str, Any]:
+    """One row of the table, with its numbers."""
+    with prepared(job) as training:
+        device = training.device
+        made = Candidates(training, steps)
+        parts = {"step": made.step, "limit": made.limit, "data": made.data, "loss": made.loss}
+        seconds = common.interleave(parts, rounds, device)
+        made.steps = 1
+        work = common.flops(made.step)
+        half = torch.get_autocast_dtype(device.type)
+        with autocast(job.config.training.precision, device):
+            dtype = half if torch.is_autocast_enabled(device.type) else torch.float32
+        rate = common.gemm_rate(device, dtype)
+    share = common.ratio(seconds["limit"], seconds["step"])
+    each = {name: statistics.median(values) / steps for name, values in seconds.items()}
+    return {
+        "task": job.identity["choices"].get("experiment") or job.identity["choices"]["data"],
+        "loss": job.config.aux_loss["name"],
+        "compile": made.mode,
+        "of limit": common.show_ratio(share),
+        "step ms": f"{1e3 * each['step']:.2f}",
+        "limit ms": f"{1e3 * each['limit']:.2f}",
+        "data ms": f"{1e3 * each['data']:.2f}",
+        "loss ms": f"{1e3 * each['loss']:.2f}",
+        "GFLOP": f"{work / 1e9:.3g}",
+        "MFU": f"{work / each['step'] / rate:.2f}",
+        "numbers": {"seconds": seconds, "steps": steps, "flops": work, "gemm_flops": rate},
+    }
+
+
+def main() -> None:
+    parser = common.parser(__doc__, rounds=11, threads=2)
+    parser.add_argument("--loss", choices=LOSSES, action="append", help="this one only; repeatable")
+    parser.add_argument("--steps", type=int, default=10, help="steps in a round (%(default)s)")
+    parser.add_argument("overrides", nargs="*", help="as for jepa_compare.train")
+    arguments = parser.parse_intermixed_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    device = common.start(arguments)
+    rows = [
+        measure(
+            composed(loss, arguments.device, arguments.threads, arguments.overrides),
+            arguments.rounds,
+            arguments.steps,
+        )
+        for loss in arguments.loss or LOSSES
+    ]
+    numbers = [row.pop("numbers") for row in rows]
+    common.publish(rows, {"numbers": numbers}, device, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
