@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
 import pytest
 
-from jepa_compare import run_dir
+from jepa_compare import entry, run_dir
+from jepa_compare.compose import understand
 from jepa_compare.run_writer import read_status
 from tests.runs import TINY, command, rows
 
@@ -208,18 +210,18 @@ def test_evaluate_again_beside_the_first(tmp_path: Path) -> None:
         assert message in result.stderr and result.stderr.count("\n") == 1
 
 
-def jepa_compare(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def compare(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "jepa_compare.cli", *arguments]
     return subprocess.run(line, cwd=cwd, check=False, capture_output=True, text=True)
 
 
 def test_reproduce_and_status(tmp_path: Path) -> None:
     command("aux_loss=vicreg", "hydra.run.dir=run", cwd=tmp_path)
-    result = jepa_compare("reproduce", "run", "--out", "again", cwd=tmp_path)
+    result = compare("reproduce", "run", "--out", "again", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, "run: all metrics equal, bit for bit\n")
-    refused = jepa_compare("reproduce", "run", "--out", "again", cwd=tmp_path)
+    refused = compare("reproduce", "run", "--out", "again", cwd=tmp_path)
     assert refused.returncode == 1 and "again is not empty" in refused.stderr
-    shown = jepa_compare("status", "run", cwd=tmp_path)
+    shown = compare("status", "run", cwd=tmp_path)
     assert "20/20" in shown.stdout
 
     # A number that was changed by hand, and other surroundings, are named.
@@ -230,7 +232,7 @@ def test_reproduce_and_status(tmp_path: Path) -> None:
     tampered = run_dir.read_json(summary)
     tampered["versions"]["torch"] = "1.0"
     run_dir.write_json(summary, tampered)
-    result = jepa_compare("reproduce", "run", cwd=tmp_path)
+    result = compare("reproduce", "run", cwd=tmp_path)
     assert result.returncode == 1
     assert "differs: versions.torch: 1.0 -> " in result.stdout
     assert f"step {lines[2]['step']}, train/loss: {lines[2]['train/loss']} -> " in result.stderr
@@ -251,25 +253,67 @@ def test_a_preset_runs_as_it_is(tmp_path: Path, preset: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_wheel_runs_from_an_empty_directory(tmp_path: Path) -> None:
+def test_two_sweeps_of_the_same_second_are_two_directories(tmp_path: Path) -> None:
+    both = [start("-m", "seed=0,1", "training.steps=2", cwd=tmp_path) for _ in range(2)]
+    assert [process.wait(200) for process in both] == [0, 0], (tmp_path / "output").read_text()
+    sweeps = sorted((tmp_path / "multirun").iterdir())
+    assert len(sweeps) == 2
+    for sweep in sweeps:
+        assert all(read_status(path)["state"] == "completed" for path in runs_of(sweep))
+        assert set(named_runs(sweep)) == {"vicreg_s0", "vicreg_s1"}
+
+
+def test_a_changed_config_is_another_directory_and_the_difference_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("jepa_compare.comparison.write_comparison", lambda *_, **__: "")
+    directories = []
+    for lr in ("0.001", "0.002", "0.002"):
+        jobs = understand(
+            ["sweep=mine", "seed=0,1", f"training.lr={lr}", *TINY], multirun=True
+        ).jobs
+        entry.check(jobs)  # makes the first directory
+        with entry.sweep(jobs):
+            directories.append([job.directory for job in jobs])
+        message = capsys.readouterr().err
+        if len(directories) == 2:
+            for old, new in zip(*directories, strict=True):
+                line = f"{new.name} is another run than {old.name}: training.lr: 0.001 -> 0.002"
+                assert f"jepa_compare: {line}\n" in message
+        else:
+            assert message == ""
+    assert not set(directories[0]) & set(directories[1])
+    assert directories[1] == directories[2]
+
+
+@pytest.mark.slow
+def test_a_wheel_runs_in_a_clean_environment_from_an_empty_directory(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    target = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, wheel]
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    scripts = tmp_path / "venv" / "bin"
+    install = [scripts / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, capture_output=True)
+    # What it depends on is here already; an editable install there does not come along.
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
     empty = tmp_path / "empty"
     empty.mkdir()
-    script = "import jepa_compare, sys; print(jepa_compare.__file__)"
-    environment = {"PYTHONPATH": str(target)}
-    where = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=empty,
-        env=os.environ | environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert where.stdout.startswith(str(target))
-    command("aux_loss=dino", "hydra.run.dir=run", cwd=empty, PYTHONPATH=str(target))
-    assert read_status(empty / "run")["state"] == "completed"
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+    def call(*line: object) -> str:
+        result = subprocess.run(
+            line, cwd=empty, env=environment, check=False, capture_output=True, text=True
+        )  # pyright: ignore[reportCallIssue, reportArgumentType]
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    where = call(scripts / "python", "-c", "import jepa_compare; print(jepa_compare.__file__)")
+    assert where.startswith(str(site))
+    grid = ("-m", "aux_loss=dino,none", "sweep=s", *TINY)
+    call(scripts / "jepa-train", *grid, "hydra/launcher=process")
+    assert call(scripts / "python", "-m", "jepa_compare.train", *grid).count("skipped") == 2
+    assert "2 " in call(scripts / "jepa-compare", "status", "multirun")
+    assert "dino" in call(scripts / "jepa-compare", "report", "multirun")
