@@ -303,10 +303,10 @@ def test_a_wheel_runs_in_a_clean_environment_from_an_empty_directory(tmp_path: P
     empty.mkdir()
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
-    def call(*line: object) -> str:
+    def call(*line: str | Path) -> str:
         result = subprocess.run(
             line, cwd=empty, env=environment, check=False, capture_output=True, text=True
-        )  # pyright: ignore[reportCallIssue, reportArgumentType]
+        )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
