@@ -13,7 +13,7 @@ import torch
 
 from jepa_compare import run_dir
 
-FORMAT = "jepa_compare checkpoint 1"
+FORMAT = "jepa_compare checkpoint 2"
 log = logging.getLogger(__name__)
 
 

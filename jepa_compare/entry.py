@@ -174,6 +174,13 @@ def conclude(directory: Path, jobs: Sequence[Job]) -> None:
         print(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
     for job in jobs:
         status = read_status(job.directory)
+        if status.get("state") == "interrupted":
+            done = f"{status['step']} of {status['steps']}"
+            print(
+                f"jepa_compare: {job.directory.name} was interrupted after {done} steps; the same"
+                " command continues it",
+                file=sys.stderr,
+            )
         if status.get("state") == "failed":
             exception = status["exception"]
             # A process that never came so far as to have a log has its output.

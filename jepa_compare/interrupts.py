@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 3.0
 """How long a training step may go on after a signal; what asked leaves time for ten, as a rule."""
 
 

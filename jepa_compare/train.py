@@ -36,7 +36,7 @@ from jepa_compare.progress import RunProgress
 from jepa_compare.provenance import provenance
 from jepa_compare.rng import generator, seed_global
 from jepa_compare.run_dir import FIGURES, METRICS
-from jepa_compare.run_writer import RunWriter
+from jepa_compare.run_writer import RunWriter, differing_keys
 from jepa_compare.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -145,6 +145,7 @@ class Training:
         self.alarms: list[dict[str, Any]] = []
         self.alarmed = False
         self.collapsed_at: int | None = None
+        self.provenance = provenance(device)
         # (step, index of the term) of the first value that was not finite; -1: none so far.
         self.first_bad = torch.full((2,), -1, dtype=torch.int64, device=device)
         self.restore()
@@ -172,6 +173,11 @@ class Training:
         self.writer.step = self.writer.first_step = self.step
         self.evaluator.recall(self.writer.read_metrics())
         log.info("continuing at step %d", self.step)
+        for part in ("versions", "hardware", "git"):
+            for change in differing_keys(
+                state["provenance"][part], self.provenance[part], f"{part}."
+            ):
+                log.warning("the numbers may differ from an undisturbed run's: %s", change)
 
     def save(self) -> None:
         """Write a checkpoint of a state that is known to be finite."""
@@ -190,6 +196,7 @@ class Training:
                 "collapsed_at": self.collapsed_at,
                 "seconds": self.seconds,
                 "compile_mode": self.compile_mode,
+                "provenance": self.provenance,
             },
         )
         self.saved = self.step
@@ -396,7 +403,7 @@ class Training:
             "seconds": {**seconds, "total": sum(seconds.values())},
             "samples_per_second": frames / self.seconds if self.seconds else None,
             "peak_memory_bytes": peak_memory(self.device),
-            **provenance(self.device),
+            **self.provenance,
         }
         self.writer.write_summary(summary)
         self.tracker.summarise({"status": summary["status"], **summary["metrics"]})

@@ -16,6 +16,15 @@ OPTIONS = [
     (group, path.stem) for group in GROUPS for path in sorted((CONF_DIR / group).glob("*.yaml"))
 ]
 
+# Some options fit only their own companions; the presets name them.
+NEEDS = {
+    ("data", "two_rooms_random_wall_held_out"): ["model=impala_gru", "evaluation=random_wall"],
+    ("data", "two_rooms_random_wall"): ["model=impala_gru", "evaluation=random_wall"],
+    ("model", "impala_gru"): ["data=two_rooms_random_wall", "evaluation=random_wall"],
+    ("evaluation", "random_wall"): ["data=two_rooms_random_wall", "model=impala_gru"],
+    ("evaluation", "random_wall_cem"): ["data=two_rooms_random_wall", "model=impala_gru"],
+}
+
 
 def config_of(*overrides: str) -> Config:
     return understand(overrides, multirun=False).jobs[0].config
@@ -28,15 +37,7 @@ def hash_of(*overrides: str) -> str:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))
 def test_every_option_composes_and_can_be_built(group: str, option: str) -> None:
-    # Some options fit only their own companions; the presets name them.
-    needs = {
-        ("data", "two_rooms_random_wall_held_out"): ["model=impala_gru", "evaluation=random_wall"],
-        ("data", "two_rooms_random_wall"): ["model=impala_gru", "evaluation=random_wall"],
-        ("model", "impala_gru"): ["data=two_rooms_random_wall", "evaluation=random_wall"],
-        ("evaluation", "random_wall"): ["data=two_rooms_random_wall", "model=impala_gru"],
-        ("evaluation", "random_wall_cem"): ["data=two_rooms_random_wall", "model=impala_gru"],
-    }.get((group, option), [])
-    build.check(config_of(f"{group}={option}", *needs))
+    build.check(config_of(f"{group}={option}", *NEEDS.get((group, option), [])))
 
 
 def test_targets_are_only_where_user_code_plugs_in() -> None:

@@ -57,8 +57,8 @@ def test_a_signal_cuts_what_changes_nothing_and_loses_no_step(
     step: int,
 ) -> None:
     plain, undisturbed = reference["dino"]
-    figures = name == "draw_figures"
-    job = made("dino", "evaluation.figures.enabled=true") if figures else plain
+    figures = f"evaluation.figures.enabled={str(name == 'draw_figures').lower()}"
+    job = made("dino", figures, "training.checkpoint_interval=4")  # not at the evaluation's step
     with monkeypatch.context() as patch:
         patch.setattr(where, name, takes_long(getattr(where, name), signum, nth))
         with pytest.raises(Interrupted, match=signum.name):

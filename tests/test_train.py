@@ -277,6 +277,23 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     assert weights(run_directory) == weights(undisturbed)
 
 
+def test_other_versions_are_named_when_a_run_is_continued(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module.Training, "optimisation_step", interrupt_at(3, ask_to_leave))
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run")
+    real = train_module.provenance
+    versions = {**real(torch.device("cpu"))["versions"], "torch": "99.0"}
+    monkeypatch.setattr(train_module, "provenance", lambda d: real(d) | {"versions": versions})
+    train(tmp_path / "run")
+    warnings = [r.getMessage() for r in caplog.records if "may differ" in r.getMessage()]
+    assert len(warnings) == 1 and "versions.torch: " in warnings[0] and "-> 99.0" in warnings[0]
+
+
 def test_rows_that_were_lost_are_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path
 ) -> None:

@@ -1,17 +1,16 @@
 """What checkpoints cost: their share of the training time at the default task's own interval.
 
-    python scripts/benchmark/checkpoint.py [aux_loss=dino training.checkpoint_interval=50 ...]
+    python scripts/benchmark/checkpoint.py [training.num_threads=1 aux_loss=dino ...]
 
-One process, one training; every round is `interval` steps and the checkpoint that follows them.
-Reported: the time of the checkpoint over that of its steps, median over the rounds, and quartiles.
-The aim is below 3 %.
+One process, one training; every round is a few steps and one checkpoint, interleaved. The share is
+the checkpoint's time over that of `training.checkpoint_interval` steps; the aim is below 3 %.
 """
 
-import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from common import interleave, milliseconds, publish, ratio
 
 from jepa_compare import run_dir
 from jepa_compare.compose import understand
@@ -20,14 +19,14 @@ from jepa_compare.run_writer import RunWriter
 from jepa_compare.tracking import Tracker
 from jepa_compare.train import Training
 
-ROUNDS = 11
+ROUNDS, STEPS = 21, 10
 
 
 def main() -> None:
     """Measure and print."""
     (job,) = understand([*sys.argv[1:], "tracking=disabled"], multirun=False).jobs
     interval = job.config.training.checkpoint_interval
-    with tempfile.TemporaryDirectory(dir=".") as folder:  # where runs are written, not a tmpfs
+    with tempfile.TemporaryDirectory(dir=".") as folder:  # on the disk of the runs, no tmpfs
         directory = Path(folder)
         tracker = Tracker(
             job.config.tracking,
@@ -37,31 +36,27 @@ def main() -> None:
             name="",
             plain_config={},
         )
-        with RunWriter(directory, job.identity, ROUNDS * interval) as writer:
+        with RunWriter(directory, job.identity, job.config.training.steps) as writer:
             training = Training(job.config, job.identity, writer, tracker, Interrupts())
-            step_times, save_times = [], []
-            for number in range(ROUNDS + 1):  # the first round warms up
-                started = time.perf_counter()
-                for step in range(number * interval, (number + 1) * interval):
-                    training.step = step % job.config.training.steps
+
+            def steps() -> None:
+                for _ in range(STEPS):
                     training.optimisation_step(training.objective, measure=False)
-                training.raise_if_diverged()  # waits for the device
-                trained = time.perf_counter()
-                training.save()
-                saved = time.perf_counter()
-                if number:
-                    step_times.append(trained - started)
-                    save_times.append(saved - trained)
+                    training.step = (training.step + 1) % job.config.training.steps
+
+            calls = {"steps": steps, "checkpoint": training.save}
+            seconds = interleave(calls, ROUNDS, training.device)
             size = (directory / run_dir.CHECKPOINT).stat().st_size
-    shares = [save / steps for save, steps in zip(save_times, step_times, strict=True)]
-    low, _, high = statistics.quantiles(shares, n=4)
-    print(
-        f"{job.config.aux_loss['name']} on {training.device}: a checkpoint of {size / 1e6:.1f} MB"
-        f" every {interval} steps costs {statistics.median(shares):.2%} of the training"
-        f" ({low:.2%} to {high:.2%} in half of {ROUNDS} rounds); {interval} steps"
-        f" {statistics.median(step_times):.2f} s, checkpoint"
-        f" {1e3 * statistics.median(save_times):.0f} ms"
-    )
+    share = ratio(seconds["checkpoint"], [s * interval / STEPS for s in seconds["steps"]])
+    row = {
+        "loss": job.config.aux_loss["name"],
+        "checkpoint": f"{size / 1e6:.1f} MB",
+        "every": f"{interval} steps",
+        "step (ms)": milliseconds([s / STEPS for s in seconds["steps"]]),
+        "checkpoint (ms)": milliseconds(seconds["checkpoint"]),
+        "share of training": f"{share['median']:.2%} [{share['low']:.2%}, {share['high']:.2%}]",
+    }
+    publish([row], {}, training.device, None)
 
 
 if __name__ == "__main__":
