@@ -72,12 +72,9 @@ def barlow_textbook(z: Tensor) -> Tensor:
 
 
 def barlow_fast(z: Tensor) -> tuple[Tensor, Tensor]:
-    z = z.detach().requires_grad_()
     half = z.shape[0] // 2
-    a, b = standardise(z[:half]), standardise(z[half:])
-    on, off, grad_a, grad_b = cross_correlation(a.detach(), b.detach(), WEIGHT)
-    loss = with_gradient(on + WEIGHT * off, [(a, grad_a), (b, grad_b)])
-    return loss.detach(), torch.autograd.grad(loss, z)[0]
+    on, off, grad_a, grad_b = cross_correlation(z[:half], z[half:], WEIGHT)
+    return on + WEIGHT * off, torch.cat([grad_a, grad_b])
 
 
 def sigreg_textbook(z: Tensor) -> Tensor:
@@ -136,6 +133,12 @@ def test_float32_is_as_exact_as_promised(name: str, shape: tuple[int, int], kind
     assert relative(grad, true_grad) < 1e-5
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "offset"])
+def test_many_samples_lose_nothing(kind: str) -> None:
+    """torch's own batch_norm is off by 4e-6 here."""
+    test_float32_is_as_exact_as_promised("barlow_twins", (8192, 96), kind)
+
+
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_float64_forms_agree(name: str, shape: tuple[int, int]) -> None:
@@ -186,10 +189,8 @@ def vicreg(z: Tensor) -> Tensor:
 
 
 def barlow_twins(z: Tensor) -> Tensor:
-    half = z.shape[0] // 2
-    a, b = standardise(z[:half]), standardise(z[half:])
-    on, off, grad_a, grad_b = cross_correlation(a.detach(), b.detach(), WEIGHT)
-    return with_gradient(on + WEIGHT * off, [(a, grad_a), (b, grad_b)])
+    value, grad = barlow_fast(z.detach())
+    return with_gradient(value, [(z, grad)])
 
 
 def sigreg(z: Tensor) -> Tensor:
