@@ -24,8 +24,8 @@ class BarlowAuto(AuxLoss):
         with no_autocast(latents.z_context):
             z = flatten(latents.z_context)
             on, off, grad, other = cross_correlation(
-                z.detach(), z.detach(), self.off_diagonal_weight
+                z.detach(), z.detach(), self.off_diagonal_weight, self.scale_loss
             )
-            value = on + self.off_diagonal_weight * off
-            loss = self.scale_loss * with_gradient(value, [(z, grad + other)])
+            value = self.scale_loss * (on + self.off_diagonal_weight * off)
+            loss = with_gradient(value, [(z, grad + other)])
         return AuxOutput(loss=loss, terms={"on_diagonal": on, "off_diagonal": off})

@@ -47,10 +47,10 @@ def _standardised(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n d"], Float[
 
 @torch.no_grad()
 def cross_correlation(
-    z_a: Float[Tensor, "n d"], z_b: Float[Tensor, "n d"], off_diagonal_weight: float
+    z_a: Float[Tensor, "n d"], z_b: Float[Tensor, "n d"], off_diagonal_weight: float, scale: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, "n d"]]:
-    """Both terms, and the gradient of their weighted sum at z_a and at z_b, which need not be
-    standardised.
+    """Both terms, and the gradient of scale · (on + off_diagonal_weight · off) at z_a and at z_b,
+    which need not be standardised.
 
     Σ c_ij² = Σ (aaᵀ ∘ bbᵀ)/n² lets it cost the smaller of n²d and nd². The n×n form has to
     subtract the diagonal's squares. What that loses cannot matter: either some diagonal entry is
@@ -68,23 +68,24 @@ def cross_correlation(
         whole = (gram_a.double() * gram_b.double()).sum() / n**2
         squares = diagonal.double()
         off_diagonal = (whole - (squares * squares).sum()).to(a.dtype)
-        rest = (diagonal - 1 - off_diagonal_weight * diagonal) * (2 / n)
-        scale = 2 * off_diagonal_weight / n**2
-        grad_a = torch.addmm(b * rest, gram_b, a, alpha=scale)
-        grad_b = torch.addmm(a * rest, gram_a, b, alpha=scale)
+        rest = (diagonal - 1 - off_diagonal_weight * diagonal) * (2 * scale / n)
+        factor = 2 * scale * off_diagonal_weight / n**2
+        grad_a = torch.addmm(b * rest, gram_b, a, alpha=factor)
+        grad_b = torch.addmm(a * rest, gram_a, b, alpha=factor)
         grad_a.sub_(a * (grad_a * a).mean(dim=0)).mul_(inverse_a)
         grad_b.sub_(b * (grad_b * b).mean(dim=0)).mul_(inverse_b)
     else:
         c = (a.T @ b).div_(n)
         diagonal = c.diagonal().clone()
         c.fill_diagonal_(0)
-        off_diagonal = (c * c).sum()
-        on_slope = (diagonal - 1) * (2 / n)
-        slope = c * (2 * off_diagonal_weight / n)
-        products, on_product = slope * c, on_slope * diagonal  # sums of them are mean(g ∘ a)
-        slope = slope.diagonal_scatter(on_slope)
-        along_a = -(products.sum(dim=1) + on_product) * inverse_a
-        along_b = -(products.sum(dim=0) + on_product) * inverse_b
+        squares = c * c
+        rows, columns = squares.sum(dim=1), squares.sum(dim=0)
+        off_diagonal = rows.sum()
+        on_slope, off_slope = (diagonal - 1) * (2 * scale / n), 2 * scale * off_diagonal_weight / n
+        slope = (c * off_slope).diagonal_scatter(on_slope)
+        on_mean = on_slope * diagonal  # and the rest of mean(g ∘ a): sums over the slope times c
+        along_a = -(on_mean + off_slope * rows) * inverse_a
+        along_b = -(on_mean + off_slope * columns) * inverse_b
         grad_a = torch.addmm(a * along_a, b, (slope * inverse_a[:, None]).T)
         grad_b = torch.addmm(b * along_b, a, slope * inverse_b)
     return (diagonal - 1).square().sum(), off_diagonal, grad_a, grad_b
@@ -111,8 +112,8 @@ class BarlowTwins(AuxLoss):
         with no_autocast(latents.z_pred):
             a, b = (self.projector(view) for view in views(latents))
             on, off, grad_a, grad_b = cross_correlation(
-                a.detach(), b.detach(), self.off_diagonal_weight
+                a.detach(), b.detach(), self.off_diagonal_weight, self.scale_loss
             )
-            value = on + self.off_diagonal_weight * off
-            loss = self.scale_loss * with_gradient(value, [(a, grad_a), (b, grad_b)])
+            value = self.scale_loss * (on + self.off_diagonal_weight * off)
+            loss = with_gradient(value, [(a, grad_a), (b, grad_b)])
         return AuxOutput(loss=loss, terms={"on_diagonal": on, "off_diagonal": off})

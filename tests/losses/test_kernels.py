@@ -73,7 +73,7 @@ def barlow_textbook(z: Tensor) -> Tensor:
 
 def barlow_fast(z: Tensor) -> tuple[Tensor, Tensor]:
     half = z.shape[0] // 2
-    on, off, grad_a, grad_b = cross_correlation(z[:half], z[half:], WEIGHT)
+    on, off, grad_a, grad_b = cross_correlation(z[:half], z[half:], WEIGHT, 1.0)
     return on + WEIGHT * off, torch.cat([grad_a, grad_b])
 
 
@@ -275,8 +275,9 @@ def test_expected_score_is_that_of_gaussian_samples() -> None:
     assert abs(scores.mean() - expected_score(64, 17, 3.0)) < 4 * error
 
 
-def test_a_weight_scales_with_scale_loss() -> None:
-    given = [sample("gaussian", 16, 8, seed=s)[:, None] for s in (0, 1)]
+@pytest.mark.parametrize("n", [4, 16])
+def test_a_weight_scales_with_scale_loss(n: int) -> None:
+    given = [sample("gaussian", n, 8, seed=s)[:, None].requires_grad_() for s in (0, 1)]
     from jepa_compare.latents import Latents
 
     latents = Latents(z_pred=given[0], z_target=given[1], z_context=given[0])
@@ -285,3 +286,5 @@ def test_a_weight_scales_with_scale_loss() -> None:
         for s in (1.0, 0.1)
     )
     torch.testing.assert_close(tenth, 0.1 * one)
+    grads = [torch.autograd.grad(loss, latents.z_pred)[0] for loss in (one, tenth)]
+    torch.testing.assert_close(grads[1], 0.1 * grads[0])
