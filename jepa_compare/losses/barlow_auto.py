@@ -1,7 +1,7 @@
 """Barlow Twins with one tensor in both places: a published mistake, kept for comparison."""
 
 from jepa_compare.latents import Latents
-from jepa_compare.losses.barlow_twins import cross_correlation, standardise
+from jepa_compare.losses.barlow_twins import cross_correlation
 from jepa_compare.losses.base import AuxLoss, AuxOutput
 from jepa_compare.losses.common import flatten, no_autocast, require_at_least, with_gradient
 
@@ -22,10 +22,10 @@ class BarlowAuto(AuxLoss):
 
     def forward(self, latents: Latents) -> AuxOutput:
         with no_autocast(latents.z_context):
-            z = standardise(flatten(latents.z_context))
+            z = flatten(latents.z_context)
             on, off, grad, other = cross_correlation(
-                z.detach(), z.detach(), self.off_diagonal_weight
+                z.detach(), z.detach(), self.off_diagonal_weight, self.scale_loss
             )
-            value = on + self.off_diagonal_weight * off
-            loss = self.scale_loss * with_gradient(value, [(z, grad + other)])
+            value = self.scale_loss * (on + self.off_diagonal_weight * off)
+            loss = with_gradient(value, [(z, grad + other)])
         return AuxOutput(loss=loss, terms={"on_diagonal": on, "off_diagonal": off})
