@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jepa_compare.comparison.load import load_runs
 from jepa_compare.comparison.parse import STATUS_LIMIT
-from jepa_compare.comparison.reader import Damaged, integer, number, read_object
+from jepa_compare.comparison.reader import Damaged, integer, number, read_object, shown
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
 from jepa_compare.run_dir import STATUS
 
@@ -34,14 +34,33 @@ def remaining_seconds(run: Run, now: float) -> float | None:
     return max(0.0, left - (now - until))
 
 
+def sweep_seconds(runs: Runs, now: float) -> float | None:
+    """Expected time until no run is left, as many at once as run now; None if it cannot be told.
+
+    A queued run is expected to take what finished ones took, or else what the running ones will.
+    """
+    running = [run for run in runs if run.state == "running"]
+    left = [remaining_seconds(run, now) for run in running]
+    known = [seconds for seconds in left if seconds is not None]
+    if not running or len(known) < len(running):
+        return None
+    whole = [
+        run.ended - run.started
+        for run in runs
+        if run.state == "completed" and run.ended is not None and run.started is not None
+    ] or [now - (run.started or now) + rest for run, rest in zip(running, known, strict=True)]
+    queued = sum(run.state == "queued" for run in runs)
+    return max(*known, (sum(known) + queued * sum(whole) / len(whole)) / len(running))
+
+
 def status_table(runs: Runs, now: float) -> Table:
-    """One row per run; the caption counts the outcomes."""
+    """One row per run; the caption counts the outcomes and says how long the whole may take."""
     table = Table("run", "state", "step", "left", "reason")
     for run in runs:
         left = remaining_seconds(run, now)
         colour = _COLOURS.get(run.outcome, "red")
         table.add_row(
-            escape(run.path.name),
+            escape(shown(run.path.name)),
             f"[{colour}]{run.outcome}[/]",
             f"{run.step}/{run.steps}",
             "" if left is None else f"{left:.0f} s",
@@ -49,6 +68,9 @@ def status_table(runs: Runs, now: float) -> Table:
         )
     outcomes = [run.outcome for run in runs]
     counts = [f"{outcomes.count(o)} {o}" for o in OUTCOMES if o in outcomes]
+    whole = sweep_seconds(runs, now)
+    if whole is not None:
+        counts.append(f"about {whole:.0f} s left in all")
     table.caption = ", ".join(counts)
     return table
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from jepa_compare import run_dir, status
 from jepa_compare.comparison.load import load_runs
 from jepa_compare.run_writer import write_queued
-from jepa_compare.status import remaining_seconds, show_status, status_table
+from jepa_compare.status import remaining_seconds, show_status, status_table, sweep_seconds
 
 NOW = 1_000_000.0
 IDENTITY = {
@@ -54,6 +54,24 @@ def test_the_table_shows_state_progress_time_and_reason(tmp_path: Path) -> None:
     shown = console.file.getvalue()
     for text in ("40/100", "30 s", "OSError: disk full", "7/100", "1 failed, 1 running, 1 queued"):
         assert text in shown
+
+
+def test_the_sweep_takes_as_long_as_its_queue_does_side_by_side(tmp_path: Path) -> None:
+    running = {"state": "running", "started": NOW - 20, "heartbeat": NOW, "first_step": 0}
+    make_run(tmp_path, 0, **running, step=40)  # 30 s left, 50 in all
+    make_run(tmp_path, 1, **running, step=80)  # 5 s left, 25 in all
+    make_run(tmp_path, 2)
+    make_run(tmp_path, 3)
+    make_run(tmp_path, 4)
+    runs = load_runs(tmp_path, now=NOW)
+    assert sweep_seconds(runs, NOW) == pytest.approx((30 + 5 + 3 * 37.5) / 2)
+    done = make_run(tmp_path, 5, state="completed", step=100, started=NOW - 30, ended=NOW - 20)
+    summary = {"schema_version": run_dir.SCHEMA_VERSION, "status": "healthy"}
+    run_dir.write_json(done / run_dir.SUMMARY, summary)
+    runs = load_runs(tmp_path, now=NOW)
+    assert sweep_seconds(runs, NOW) == pytest.approx((30 + 5 + 3 * 10) / 2)
+    make_run(tmp_path, 6, **running, step=0)  # no pace yet
+    assert sweep_seconds(load_runs(tmp_path, now=NOW), NOW) is None
 
 
 def test_it_watches_until_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ each is a picture of its own, so that a phone can put them below one another at 
 
 import functools
 import io
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -72,6 +73,8 @@ class Figure:
 def _settings(salt: str) -> Iterator[None]:
     import matplotlib
 
+    # Embedding a font in a PDF takes a hundred lines at INFO, the level at which runs are logged.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     parameters: Any = {**SETTINGS, "svg.hashsalt": salt}
     with (
         matplotlib.rc_context(parameters),

@@ -51,8 +51,10 @@ def latex(comparison: Comparison) -> str:
         if index in grid.sections:
             lines.append(r"\midrule")
         texts = [escape(text) for text in cells]
-        if index in grid.strong:
-            texts = [rf"\textbf{{{text}}}" if text else text for text in texts]
+        texts = [
+            rf"\textbf{{{text}}}" if grid.is_strong(index, i) else text
+            for i, text in enumerate(texts)
+        ]
         lines.append(" & ".join(texts) + r" \\")
     caption = escape(f"{LEGEND} {comparison.verdict[0] if comparison.verdict else ''}")
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]

@@ -61,7 +61,9 @@ def table(grid: Grid) -> str:
     lines = [grid.header, tuple(rule)]
     for index, cells in enumerate(grid.lines):
         texts = [escape(text) for text in cells]
-        lines.append(tuple(f"**{t}**" if t and index in grid.strong else t for t in texts))
+        lines.append(
+            tuple(f"**{t}**" if grid.is_strong(index, i) else t for i, t in enumerate(texts))
+        )
     lines[0] = tuple(escape(text) for text in grid.header)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 

@@ -45,6 +45,10 @@ class Grid:
     left: int = 1
     """Columns from the left that hold text and not numbers."""
 
+    def is_strong(self, line: int, column: int) -> bool:
+        """Of an emphasised line the name and the first number, which is what the test was about."""
+        return line in self.strong and column in (0, self.left)
+
 
 def main_columns(comparison: Comparison) -> tuple[Metric, ...]:
     """The primary metric and the few others that fit on a page."""

@@ -36,10 +36,11 @@ def unit_text(metric: Metric) -> str:
 
 
 def detectable_text(metric: Metric, difference: float) -> str:
-    """ "0.12", "0.4 px"; "no difference" where two rates would have to be further apart than 1."""
+    """ "a difference of 0.4 px could have been detected"; rates cannot be further apart than 1."""
     if metric.is_success and difference > 1:
-        return "no difference"
-    return f"{metric.text(difference)}{unit_text(metric)}"
+        return "even a difference of 1 could have been missed"
+    size = f"{metric.text(difference)}{unit_text(metric)}"
+    return f"a difference of {size} could have been detected"
 
 
 def is_better(metric: Metric, difference: float) -> bool:
@@ -76,10 +77,9 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
         )
     else:
         seen = f"{metric.text(pair.mean, signed=True)}{unit} {interval_text(metric, pair.interval)}"
-        missed = detectable_text(metric, pair.detectable)
         sentence = (
             f"{pair.a} and {pair.b}: not separable by {metric.label} with {seeds_text(n)} ({seen},"
-            f" {p_text(pair.p_holm)}; {missed} could have been detected)"
+            f" {p_text(pair.p_holm)}; {detectable_text(metric, pair.detectable)})"
         )
     return dataclasses.replace(pair, sentence=sentence)
 
@@ -150,14 +150,10 @@ def write_verdict(
     tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
     if tests:
         seeds = statistics.median_low(len(pair.differences) for pair in tests)
-        size = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
-        what = size if size == "no difference" else f"a difference of {size}"
+        what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
         family = family_size(pairs["all", primary.key])
         over = f"median over pairs, power .8, corrected for {family} pairs"
-        sentences.append(
-            f"With {seeds_text(seeds)} this sweep could have detected {what}"
-            f" ({over if family > 1 else 'power .8'})."
-        )
+        sentences.append(f"With {seeds_text(seeds)} {what} ({over if family > 1 else 'power .8'}).")
     healthy = on(primary, "healthy")
     if healthy != sentences[0]:
         sentences.append(f"Healthy runs only: {healthy}")

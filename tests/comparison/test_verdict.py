@@ -58,15 +58,14 @@ def test_not_separable_says_what_could_have_been_seen(tmp_path: Path) -> None:
     # differences .2 -.1 .2: mean .1, sd .1732, t = 1, p = .4226, half width 4.3027 · .1 = .43
     assert pair.sentence == (
         "vicreg and dino: not separable by detour success with 3 seeds (+0.10 [-0.33, 0.53],"
-        f" p = .42; {pair.detectable:.2f} could have been detected)"
+        f" p = .42; a difference of {pair.detectable:.2f} could have been detected)"
     )
     assert comparison.verdict[0] == (
         "No row is best by detour success: vicreg has the best mean and is not separable from dino"
         " with 3 seeds. 0 of 1 tested pair is separable at p < .05, Holm-corrected."
     )
     assert comparison.verdict[1] == (
-        f"With 3 seeds this sweep could have detected a difference of {pair.detectable:.2f}"
-        " (power .8)."
+        f"With 3 seeds a difference of {pair.detectable:.2f} could have been detected (power .8)."
     )
 
 
@@ -74,16 +73,16 @@ def test_two_seeds_may_detect_no_difference_between_rates_at_all(tmp_path: Path)
     comparison = scored(tmp_path, {"vicreg": [0.75, 0.25], "dino": [0.25, 0.5]})
     assert pair_of(comparison, "vicreg", "dino").detectable > 1
     assert (
-        "; no difference could have been detected)"
+        "; even a difference of 1 could have been missed)"
         in pair_of(comparison, "vicreg", "dino").sentence
     )
     assert comparison.verdict[1] == (
-        "With 2 seeds this sweep could have detected no difference (power .8)."
+        "With 2 seeds even a difference of 1 could have been missed (power .8)."
     )
     (line,) = pair_table(comparison.pairs["all", SUCCESS], comparison.primary).lines
     assert line[7] == "none"
     errors = compare(load_runs(tmp_path), metric="probe_rmse")  # an error has no such bound
-    assert "no difference" not in errors.verdict[1]
+    assert "missed" not in errors.verdict[1]
 
 
 def test_a_row_that_never_finished_takes_no_win_away(tmp_path: Path) -> None:
