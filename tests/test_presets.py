@@ -35,8 +35,6 @@ def complete(directory: Path, overrides: list[str], *, multirun: bool) -> None:
         assert read_status(directory / str(number))["state"] == "completed"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_runs(tmp_path: Path, preset: str) -> None:
     (tmp_path / "floors").mkdir()  # shared, as in a sweep
