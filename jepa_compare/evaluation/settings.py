@@ -160,7 +160,8 @@ class EvaluationSettings:
     def identity(self) -> dict[str, Any]:
         """What decides the results, as plain data: two settings that agree in it give the same
         metrics. When and how much is drawn or held in memory is left out."""
-        kept = asdict(self) | {"version": EVALUATION_VERSION}
+        kept = asdict(self)
+        kept["version"] = EVALUATION_VERSION
         for name in ("interval", "collapse_interval", "figures"):
             del kept[name]
         del kept["planning"]["chunk"]
