@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from jepa_compare import build, checkpoint
 from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
-from jepa_compare.compiling import choose, compiled
+from jepa_compare.compiling import autocast, choose, compiled
 from jepa_compare.config import Config
 from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
@@ -211,7 +211,7 @@ class Training:
         if self.compile_mode == "auto":
             with self.interrupts.at_once():
                 left = settings.steps - self.step
-                self.compile_mode = choose(self.objective, self.batch(0), left)
+                self.compile_mode = choose(self.objective, self.batch(0), left, settings.precision)
         forward = compiled(self.objective, self.compile_mode)
         counts = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         log.info("%s on %s; parameters: %s", self.identity["run_name"], self.device, counts)
@@ -432,9 +432,3 @@ def learning_rate(step: int, config: Config) -> float:
     progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
     return settings.lr * (settings.final_lr_fraction + (1 - settings.final_lr_fraction) * cosine)
-
-
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """bfloat16 autocast where it is asked for, or where `auto` finds a GPU."""
-    enabled = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

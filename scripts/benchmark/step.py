@@ -27,14 +27,14 @@ import common
 import torch
 import torch.nn.functional as F
 
-from jepa_compare.compiling import choose, compiled
+from jepa_compare.compiling import autocast, choose, compiled
 from jepa_compare.compose import Job, understand
 from jepa_compare.interrupts import Interrupts
 from jepa_compare.latents import Latents
 from jepa_compare.rng import generator
 from jepa_compare.run_writer import RunWriter
 from jepa_compare.tracking import Tracker
-from jepa_compare.train import Training, autocast
+from jepa_compare.train import Training
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 
@@ -71,9 +71,10 @@ class Candidates:
     def __init__(self, training: Training, steps: int) -> None:
         self.training, self.steps = training, steps
         self.batch = training.batch(0)
-        mode = training.config.training.compile
+        settings = training.config.training
+        mode = settings.compile
         if mode == "auto":
-            mode = choose(training.objective, self.batch, training.config.training.steps)
+            mode = choose(training.objective, self.batch, settings.steps, settings.precision)
         self.mode = mode
         self.forward = compiled(training.objective, mode)
         with torch.no_grad():
