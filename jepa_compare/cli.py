@@ -107,7 +107,25 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         return 1
 
 
-_SUBCOMMANDS = (_add_report, _add_status, _add_reproduce)
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="evaluate finished runs again: another planner, more tasks, another seed",
+        add_help=False,  # evaluate.main has its own
+        prefix_chars="\0",  # and its own options: nothing is one here
+    )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from jepa_compare.evaluate import main
+
+    main(arguments.arguments, prog="jepa-compare evaluate")
+    return 0
+
+
+_SUBCOMMANDS = (_add_report, _add_evaluate, _add_status, _add_reproduce)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
