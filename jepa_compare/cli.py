@@ -26,6 +26,12 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         " with a warning (default: everything that was swept)",
     )
     parser.add_argument(
+        "--evaluation",
+        metavar="HASH",
+        help="compare by evaluations/HASH.json of every run, as `jepa-compare evaluate` stores it;"
+        " runs without it are left out (default: the evaluation at the end of each run)",
+    )
+    parser.add_argument(
         "--format",
         choices=("table", "markdown", "csv", "json", "tex"),
         default="table",
@@ -49,6 +55,7 @@ def report(arguments: argparse.Namespace) -> int:
             arguments.out,
             metric=arguments.metric,
             baseline=arguments.baseline,
+            evaluation=arguments.evaluation,
             by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
             format=arguments.format,
             html=not arguments.no_html,

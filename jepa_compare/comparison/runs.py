@@ -117,6 +117,10 @@ class Run:
     """Per task kind, behind `metrics`; empty when the evaluation's file is missing or damaged."""
     evaluation: str | None = None
     """Name (hash) of the evaluation behind `metrics`."""
+    other_evaluations: tuple[str, ...] = ()
+    """Names of those that lie beside it, sorted; not read."""
+    later: bool = False
+    """Whether `evaluation` is not that of the run's end, which its pictures show."""
     floors: Mapping[str, Floor] = field(default_factory=dict)
     """By policy."""
     collapsed_at: int | None = None
