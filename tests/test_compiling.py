@@ -14,8 +14,7 @@ from jepa_compare import compiling
 from jepa_compare.compiling import choose
 from jepa_compare.latents import Batch
 from jepa_compare.run_dir import SUMMARY, read_json
-from tests.runs import TINY, command, rows
-from tests.test_step import training
+from tests.runs import TINY, command, rows, training
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 # In a process of its own: the checks of shapes that the other tests run under would be compiled
@@ -26,7 +25,7 @@ from pathlib import Path
 import torch
 from torch._dynamo.testing import CompileCounter
 from jepa_compare.compiling import compiled
-from tests.test_step import training
+from tests.runs import training
 
 counter, real = CompileCounter(), torch.compile
 torch.compile = lambda module, mode: real(module, backend=counter)
@@ -52,7 +51,7 @@ from pathlib import Path
 import torch
 from torch._dynamo.testing import CompileCounter
 from jepa_compare.compiling import choose, compiled
-from tests.test_step import training
+from tests.runs import training
 
 counter, real = CompileCounter(), torch.compile
 torch.compile = lambda module, mode: real(module, backend=counter)

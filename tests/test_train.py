@@ -20,7 +20,7 @@ from jepa_compare.interrupts import Interrupted
 from jepa_compare.rng import generator
 from jepa_compare.run_writer import read_status
 from jepa_compare.train import Diverged, learning_rate, run
-from tests.runs import job, rows, train
+from tests.runs import job, rows, train, training
 
 LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
 
@@ -434,26 +434,12 @@ def test_cuda_sees_the_same_data_and_nearly_the_same_losses(tmp_path: Path) -> N
 @pytest.mark.gpu
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_does_not_wait_for_the_gpu(tmp_path: Path, loss: str) -> None:
-    made = job(f"aux_loss={loss}", "device=cuda")
-    from jepa_compare.interrupts import Interrupts
-    from jepa_compare.run_writer import RunWriter
-    from jepa_compare.tracking import Tracker
-
-    with RunWriter(tmp_path / "run", made.identity, 20) as writer:
-        tracker = Tracker(
-            made.config.tracking,
-            directory=tmp_path,
-            sweep="s",
-            run_name="r",
-            name="n",
-            plain_config={},
-        )
-        training = train_module.Training(made.config, made.identity, writer, tracker, Interrupts())
+    with training(tmp_path / "run", f"aux_loss={loss}", "device=cuda") as made:
         for step in range(3):  # cuDNN and the allocator settle
-            training.step = step
-            training.optimisation_step(training.objective, False)
+            made.step = step
+            made.optimisation_step(made.objective, False)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            training.optimisation_step(training.objective, False)
+            made.optimisation_step(made.objective, False)
         finally:
             torch.cuda.set_sync_debug_mode("default")
