@@ -35,6 +35,12 @@ _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MOST_TASKS = 1_000_000
 _MOST_EVALUATIONS = 1000  # of one run, that are listed
 _OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
+_STOPS_BY = (
+    "evaluation.seed",
+    "evaluation.frames",
+    "evaluation.trajectories",
+    "evaluation.collapse_trajectories",
+)
 _LARGEST = 1e100  # of a number: its cube is still finite
 _ROUNDING = 1e-4  # by which a rate in the summary may differ from the rows behind it
 
@@ -234,8 +240,11 @@ def _tasks_and_config(found: Mapping[str, Any], fields: Mapping[str, Any]) -> di
     own = fields["config"]
     config = {k: v for k, v in own.items() if not k.startswith("evaluation.")}
     config |= {f"evaluation.{key}": value for key, value in settings.items()}
-    # When was looked while training is the run's, whatever a later evaluation was composed with.
-    config |= {key: own[key] for key in _OF_TRAINING if key in own}
+    # When was looked while training is the run's, whatever a later evaluation was composed with;
+    # and at what, if that could stop it. (Of one later evaluation all runs have the same settings.)
+    stops = own.get("training.on_collapse") == "stop"
+    kept = _OF_TRAINING + _STOPS_BY * stops
+    config |= {key: own[key] for key in kept if key in own}
     return {"tasks": tasks, "config": config}
 
 

@@ -154,6 +154,23 @@ def test_a_run_without_a_result_has_no_later_one(sweep: Path) -> None:
         assert left_out[f"dino_s{seed}"] == expected
 
 
+def test_runs_that_other_looks_may_have_stopped_stay_apart(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        for look in (0, 1):
+            changes = {"training.on_collapse": "stop", "evaluation.seed": look}
+            evaluate_again(
+                write_run(
+                    tmp_path, loss=LOSSES["dino"], seed=seed, changes=changes, name=f"{seed}{look}"
+                )
+            )
+    for run in tmp_path.glob("?1"):  # the hash of the real program tells them apart
+        config = json.loads((run / run_dir.CONFIG).read_text())
+        (run / run_dir.CONFIG).write_text(json.dumps(config | {"hash": "ffffffff"}))
+    comparison = compare(load_runs(tmp_path, evaluation=LATER))
+    assert [drift.key for drift in comparison.drift] == ["evaluation.seed"]
+    assert [row.seeds for row in comparison.rows] == [(0, 1), (0, 1)]
+
+
 def test_the_command_takes_the_name_of_an_evaluation(
     sweep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
