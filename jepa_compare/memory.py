@@ -1,5 +1,6 @@
 """The most memory that a run holds: a process runs many, so that its own maximum is not theirs."""
 
+import ctypes
 import re
 import resource
 import sys
@@ -37,6 +38,10 @@ class PeakMemory:
 
 def _reset_high_water() -> bool:
     """Lower the process's high-water mark to what it holds now; whether that was possible."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
+        if trim is not None:
+            trim(0)  # what the run before has freed and the C library kept is not this run's
     try:
         (_PROCESS / "clear_refs").write_text("5")
     except OSError:

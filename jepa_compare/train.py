@@ -110,8 +110,8 @@ class Training:
         self.writer, self.tracker, self.interrupts = writer, tracker, interrupts
         self.device = device = build.resolve_device(config.device)
         torch.set_num_threads(config.training.num_threads)
-        self.peak_memory = PeakMemory(device)
 
+        self.peak_memory = PeakMemory(device)
         self.world = build.build_world(config)
         model = build.build_model(config, self.world)
         aux_loss = build.build_aux_loss(config)
