@@ -26,6 +26,12 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         " with a warning (default: everything that was swept)",
     )
     parser.add_argument(
+        "--evaluation",
+        metavar="HASH",
+        help="compare by evaluations/HASH.json of every run, as `jepa-compare evaluate` stores it;"
+        " runs without it are left out (default: the evaluation at the end of each run)",
+    )
+    parser.add_argument(
         "--format",
         choices=("table", "markdown", "csv", "json", "tex"),
         default="table",
@@ -49,6 +55,7 @@ def report(arguments: argparse.Namespace) -> int:
             arguments.out,
             metric=arguments.metric,
             baseline=arguments.baseline,
+            evaluation=arguments.evaluation,
             by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
             format=arguments.format,
             html=not arguments.no_html,
@@ -107,7 +114,25 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         return 1
 
 
-_SUBCOMMANDS = (_add_report, _add_status, _add_reproduce)
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="evaluate finished runs again: another planner, more tasks, another seed",
+        add_help=False,  # evaluate.main has its own
+        prefix_chars="\0",  # and its own options: nothing is one here
+    )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from jepa_compare.evaluate import main
+
+    main(arguments.arguments, prog="jepa-compare evaluate")
+    return 0
+
+
+_SUBCOMMANDS = (_add_report, _add_evaluate, _add_status, _add_reproduce)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,6 +20,12 @@ _TORCH_MODES = {"default": "default", "cudagraphs": "reduce-overhead"}
 _ROUNDS = 10
 
 
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """bfloat16 autocast where it is asked for, or where `auto` finds a GPU."""
+    enabled = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
 def compiled(objective: nn.Module, mode: str) -> Callable[[Batch], object]:
     """The objective as the step calls it, `mode` one of off, default, cudagraphs."""
     if mode == "off":
@@ -27,20 +33,21 @@ def compiled(objective: nn.Module, mode: str) -> Callable[[Batch], object]:
     return torch.compile(objective, mode=_TORCH_MODES[mode])
 
 
-def choose(objective: nn.Module, batch: Batch, steps: int) -> str:
+def choose(objective: nn.Module, batch: Batch, steps: int, precision: str) -> str:
     """`auto`: off or the compiled mode of this device, whichever finishes `steps` steps earlier.
 
     Measured on a copy, so that no weight, statistic or counter of the run moves: a compiled mode
-    wins if what it saves per step outweighs the compilation that it has just cost.
+    wins if what it saves per step outweighs the compilation that it has just cost. In the steps'
+    own `precision`, which is part of the program: theirs is then compiled already.
     """
     mode = "cudagraphs" if batch.obs.device.type == "cuda" else "default"
-    eager = _seconds_per_step(copy.deepcopy(objective), batch)
+    eager = _seconds_per_step(copy.deepcopy(objective), batch, precision)
     started = time.perf_counter()
     try:
         fast = compiled(copy.deepcopy(objective), mode)
-        _seconds_per_step(fast, batch, rounds=1)
+        _seconds_per_step(fast, batch, precision, rounds=1)
         compilation = time.perf_counter() - started
-        ours = _seconds_per_step(fast, batch)
+        ours = _seconds_per_step(fast, batch, precision)
     except Exception as error:  # no compiler on this machine, a loss that cannot be traced
         log.warning("training.compile=auto: %s does not compile (%s); off", mode, _first(error))
         return "off"
@@ -57,13 +64,14 @@ def choose(objective: nn.Module, batch: Batch, steps: int) -> str:
 
 
 def _seconds_per_step(
-    forward: Callable[[Batch], object], batch: Batch, rounds: int = _ROUNDS
+    forward: Callable[[Batch], object], batch: Batch, precision: str, rounds: int = _ROUNDS
 ) -> float:
     """Median time of a forward and backward, after one that is not counted."""
     times = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
-        output = forward(batch)
+        with autocast(precision, batch.obs.device):
+            output = forward(batch)
         output.total.backward()  # pyright: ignore[reportAttributeAccessIssue]
         if batch.obs.device.type == "cuda":
             torch.cuda.synchronize(batch.obs.device)

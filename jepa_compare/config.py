@@ -19,6 +19,16 @@ AUX_LOSS_KEYS = ("name", "weight", "target", "target_decay", "allow_inert_target
 # What cannot change the trained weights: two runs that differ in these only are the same run.
 OUTSIDE_HASH = ("sweep", "tracking", "evaluation")
 OUTSIDE_TRAINING_HASH = ("log_interval", "gradient_interval", "checkpoint_interval", "retries")
+# Except where they do: a run that stops when it collapses is stopped by a look at these data at
+# these steps, and of a compiled run the steps that measure gradients run eagerly.
+STOPS_BY = (
+    "seed",
+    "interval",
+    "collapse_interval",
+    "frames",
+    "trajectories",
+    "collapse_trajectories",
+)
 
 
 class ConfigError(ValueError):
@@ -264,4 +274,8 @@ def run_hash(config: dict[str, Any], device: str) -> str:
     kept = {key: value for key, value in config.items() if key not in OUTSIDE_HASH}
     training = config["training"]
     kept["training"] = {k: v for k, v in training.items() if k not in OUTSIDE_TRAINING_HASH}
+    if training["compile"] != "off":
+        kept["training"]["gradient_interval"] = training["gradient_interval"]
+    if training["on_collapse"] == "stop":
+        kept["evaluation"] = {key: config["evaluation"][key] for key in STOPS_BY}
     return content_hash(kept | {"device": device})

@@ -1,6 +1,6 @@
 """Evaluate finished runs again: another planner, more tasks, another seed. Nothing is trained.
 
-    python -m jepa_compare.evaluate RUN_DIR... evaluation=random_wall_cem evaluation.seed=1
+    jepa-compare evaluate RUN_DIR... evaluation=random_wall_cem evaluation.seed=1
 
 A folder stands for all finished runs below it. What is not overridden stays as the run had it. The
 result is a further file in the run's evaluations/; a result that is there already is kept.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
+import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -76,6 +77,7 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
         return path
     config = load_config(directory)
     config.evaluation = settings
+    torch.set_num_threads(config.training.num_threads)  # as the floors' names say
     world = build_world(config)
     check_world(config, world)
     where = resolve_device(device)
@@ -105,10 +107,10 @@ def finished_runs(paths: Sequence[Path]) -> list[Path]:
     return runs
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evaluate") -> None:
     """Entry point of `python -m jepa_compare.evaluate` and `jepa-compare evaluate`."""
     parser = argparse.ArgumentParser(
-        prog="jepa_compare.evaluate",
+        prog=prog,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -42,7 +42,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "versions": _versions(),
         "hardware": {
             "device": device.type,
-            "name": _device_name(device),
+            "name": device_name(device),
             "cores": os.cpu_count(),
             "instructions": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
@@ -70,7 +70,8 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """The processor as the system, or the GPU as its driver gives it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:

@@ -11,7 +11,6 @@ if __name__ == "__main__":  # before torch is imported: --help takes half a seco
 
 import logging
 import math
-import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,13 +22,14 @@ from torch import Tensor, nn
 
 from jepa_compare import build, checkpoint
 from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
-from jepa_compare.compiling import choose, compiled
+from jepa_compare.compiling import autocast, choose, compiled
 from jepa_compare.config import Config
 from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
 from jepa_compare.export import export
 from jepa_compare.interrupts import Interrupted, Interrupts
 from jepa_compare.latents import Batch
+from jepa_compare.memory import PeakMemory
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.objective import Objective, ObjectiveOutput
 from jepa_compare.progress import RunProgress
@@ -111,6 +111,7 @@ class Training:
         self.device = device = build.resolve_device(config.device)
         torch.set_num_threads(config.training.num_threads)
 
+        self.peak_memory = PeakMemory(device)
         self.world = build.build_world(config)
         model = build.build_model(config, self.world)
         aux_loss = build.build_aux_loss(config)
@@ -140,7 +141,8 @@ class Training:
         self.evaluator = Evaluator(self.world, config.evaluation, device)
         self.step = 0
         self.saved: int | None = None  # the newest checkpoint's step
-        self.seconds = 0.0
+        self.seconds = 0.0  # of training steps, over all attempts
+        self.look_seconds = 0.0  # of the evaluations between them
         self.compile_mode = config.training.compile  # a measured choice is kept when resuming
         self.alarms: list[dict[str, Any]] = []
         self.alarmed = False
@@ -166,6 +168,7 @@ class Training:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.look_seconds = state.get("look_seconds", 0.0)  # older files have it in "seconds"
         self.saved = self.step
         self.compile_mode = state["compile_mode"]
         self.alarms, self.alarmed = state["alarms"], state["alarmed"]
@@ -194,7 +197,8 @@ class Training:
                 "alarms": self.alarms,
                 "alarmed": self.alarmed,
                 "collapsed_at": self.collapsed_at,
-                "seconds": self.seconds,
+                "seconds": self.seconds,  # of the steps alone
+                "look_seconds": self.look_seconds,
                 "compile_mode": self.compile_mode,
                 "provenance": self.provenance,
             },
@@ -207,14 +211,14 @@ class Training:
         if self.compile_mode == "auto":
             with self.interrupts.at_once():
                 left = settings.steps - self.step
-                self.compile_mode = choose(self.objective, self.batch(0), left)
+                self.compile_mode = choose(self.objective, self.batch(0), left, settings.precision)
         forward = compiled(self.objective, self.compile_mode)
         counts = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         log.info("%s on %s; parameters: %s", self.identity["run_name"], self.device, counts)
         name = self.identity["run_name"]
         with self.interrupts.soon(), RunProgress(name, settings.steps, self.step) as progress:
             while self.step < settings.steps and not self.gives_up:
-                started = time.perf_counter()
+                started, looked = time.perf_counter(), self.look_seconds
                 step = self.step
                 row: dict[str, Any] = {"step": step}
                 if step % evaluation.interval == 0:
@@ -233,7 +237,7 @@ class Training:
                     row["train/lr"] = learning_rate(step, self.config)
                     self.log_row(row)
                 progress.update(self.step, row if len(row) > 1 else None)
-                self.seconds += time.perf_counter() - started
+                self.seconds += time.perf_counter() - started - (self.look_seconds - looked)
 
                 leaving = self.interrupts.requested is not None
                 if self.step % settings.checkpoint_interval == 0 or leaving:
@@ -252,12 +256,17 @@ class Training:
 
     def look(self, evaluate: Callable[[JEPA], dict[str, float]]) -> dict[str, float]:
         """Evaluate between two steps. A signal cuts it short, and the weights are kept."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # what it still has to do is training
+        started = time.perf_counter()
         try:
             with self.interrupts.at_once():
                 return evaluate(self.objective.model)
         except Interrupted:
             self.save()
             raise
+        finally:
+            self.look_seconds += time.perf_counter() - started
 
     def optimisation_step(
         self, forward: Callable[[Batch], Any], measure: bool
@@ -394,7 +403,11 @@ class Training:
                 summary["status"] = status_of(evaluation.metrics, floors.untrained)
                 summary["metrics"] = evaluation.metrics
                 summary["evaluation"] = evaluation_hash(settings)
-        seconds = {"train": self.seconds, "evaluation": time.perf_counter() - started}
+        seconds = {
+            "train": self.seconds,
+            "looks": self.look_seconds,
+            "evaluation": time.perf_counter() - started,
+        }
         frames = self.step * config.training.batch_size * config.training.frames
         summary |= {
             "steps": self.step,
@@ -402,7 +415,7 @@ class Training:
             "compile": self.compile_mode,
             "seconds": {**seconds, "total": sum(seconds.values())},
             "samples_per_second": frames / self.seconds if self.seconds else None,
-            "peak_memory_bytes": peak_memory(self.device),
+            "peak_memory_bytes": self.peak_memory.bytes(),
             **self.provenance,
         }
         self.writer.write_summary(summary)
@@ -419,17 +432,3 @@ def learning_rate(step: int, config: Config) -> float:
     progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
     return settings.lr * (settings.final_lr_fraction + (1 - settings.final_lr_fraction) * cosine)
-
-
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """bfloat16 autocast where it is asked for, or where `auto` finds a GPU."""
-    enabled = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def peak_memory(device: torch.device) -> int:
-    """Bytes: of the GPU's allocator, or of the process without one."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * 1024

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jepa_compare import run_dir
 from jepa_compare.compose import Job, understand
+
+if TYPE_CHECKING:
+    from jepa_compare.train import Training
 
 TINY = (
     "training=smoke",
@@ -36,6 +40,29 @@ def train(directory: Path, *overrides: str) -> dict[str, Any]:
     made = job(*overrides)
     run(made.config, made.identity, directory)
     return run_dir.read_json(directory / run_dir.SUMMARY)
+
+
+@contextmanager
+def training(directory: Path, *overrides: str) -> "Iterator[Training]":
+    """The state of a tiny run before its first step."""
+    from jepa_compare.interrupts import Interrupts
+    from jepa_compare.run_writer import RunWriter
+    from jepa_compare.tracking import Tracker
+    from jepa_compare.train import Training
+
+    made = job(*overrides)
+    with (
+        RunWriter(directory, made.identity, made.config.training.steps) as writer,
+        Tracker(
+            made.config.tracking,
+            directory=directory,
+            sweep="s",
+            run_name="r",
+            name="n",
+            plain_config={},
+        ) as tracker,
+    ):
+        yield Training(made.config, made.identity, writer, tracker, Interrupts())
 
 
 def command(

@@ -14,8 +14,7 @@ from jepa_compare import compiling
 from jepa_compare.compiling import choose
 from jepa_compare.latents import Batch
 from jepa_compare.run_dir import SUMMARY, read_json
-from tests.runs import TINY, command, rows
-from tests.test_step import training
+from tests.runs import TINY, command, rows, training
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 # In a process of its own: the checks of shapes that the other tests run under would be compiled
@@ -26,7 +25,7 @@ from pathlib import Path
 import torch
 from torch._dynamo.testing import CompileCounter
 from jepa_compare.compiling import compiled
-from tests.test_step import training
+from tests.runs import training
 
 counter, real = CompileCounter(), torch.compile
 torch.compile = lambda module, mode: real(module, backend=counter)
@@ -46,16 +45,46 @@ print(json.dumps(graphs))
 """
 
 
-def test_jobs_of_a_sweep_share_one_graph_without_breaks() -> None:
+AUTO = """
+import sys, tempfile
+from pathlib import Path
+import torch
+from torch._dynamo.testing import CompileCounter
+from jepa_compare.compiling import choose, compiled
+from tests.runs import training
+
+counter, real = CompileCounter(), torch.compile
+torch.compile = lambda module, mode: real(module, backend=counter)
+override = "training.precision=bfloat16"
+with tempfile.TemporaryDirectory() as name, training(Path(name) / "run", override) as job:
+    choose(job.objective, job.batch(0), 20, job.config.training.precision)
+    measured = counter.frame_count
+    forward = compiled(job.objective, "default")
+    for job.step in range(2):
+        job.optimisation_step(forward, False)
+print(measured, counter.frame_count)
+"""
+
+
+def test_auto_measures_the_program_that_the_steps_run_under_bfloat16() -> None:
+    assert output_of(AUTO).split() == ["1", "1"]
+
+
+def output_of(code: str, *arguments: str) -> str:
+    """The last line that a Python process prints."""
     result = subprocess.run(
-        [sys.executable, "-c", SWEEP, *LOSSES],
+        [sys.executable, "-c", code, *arguments],
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout.splitlines()[-1]) == dict.fromkeys(LOSSES, 1)
+    return result.stdout.splitlines()[-1]
+
+
+def test_jobs_of_a_sweep_share_one_graph_without_breaks() -> None:
+    assert json.loads(output_of(SWEEP, *LOSSES)) == dict.fromkeys(LOSSES, 1)
 
 
 class Objective(torch.nn.Module):
@@ -109,7 +138,7 @@ def test_auto_weighs_the_time_per_step_against_the_compilation(
     monkeypatch.setattr(compiling, "compiled", lambda module, mode: Compiled(clock, fast))
     monkeypatch.setattr(compiling.copy, "deepcopy", lambda module: module)
     batch = Batch(obs=torch.zeros(1, 2, 1, 8, 8), actions=None)
-    assert choose(Objective(clock, eager), batch, steps) == chosen
+    assert choose(Objective(clock, eager), batch, steps, "float32") == chosen
 
 
 def test_auto_says_why_it_does_not_compile(
@@ -121,7 +150,7 @@ def test_auto_says_why_it_does_not_compile(
     monkeypatch.setattr(compiling, "compiled", refuses)
     with training(tmp_path / "run") as made, caplog.at_level(logging.WARNING):
         before = {key: value.clone() for key, value in made.objective.state_dict().items()}
-        assert choose(made.objective, made.batch(0), 10) == "off"
+        assert choose(made.objective, made.batch(0), 10, "float32") == "off"
         after = made.objective.state_dict()
         assert all(torch.equal(before[key], after[key]) for key in before)
     assert "does not compile (no C++ compiler); off" in caplog.text

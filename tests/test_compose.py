@@ -138,6 +138,27 @@ def test_the_hash_is_of_what_determines_the_weights() -> None:
         assert hash_of(inside) != base, inside
 
 
+def test_what_may_stop_a_run_or_decides_what_is_compiled_is_in_the_hash() -> None:
+    looks = (
+        "evaluation.seed=1",
+        "evaluation.interval=7",
+        "evaluation.collapse_interval=7",
+        "evaluation.frames=23",
+        "evaluation.trajectories=300",
+        "evaluation.collapse_trajectories=30",
+    )
+    stop = "training.on_collapse=stop"
+    for look in looks:
+        assert hash_of(look) == hash_of(), look
+        assert hash_of(stop, look) != hash_of(stop), look
+    assert hash_of(stop, "evaluation.planning.tasks=7") == hash_of(stop)
+    eager_steps = "training.gradient_interval=7"
+    assert hash_of(eager_steps) == hash_of()
+    for mode in ("default", "auto"):
+        compile = f"training.compile={mode}"
+        assert hash_of(compile, eager_steps) != hash_of(compile)
+
+
 def _has_gpu() -> bool:
     import torch
 

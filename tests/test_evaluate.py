@@ -1,14 +1,19 @@
 """Evaluating a finished run again, and everything that can be wrong with the request."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
-from jepa_compare import build, run_dir
+from jepa_compare import build, cli, run_dir
 from jepa_compare.config import ConfigError
 from jepa_compare.evaluate import evaluate_run, main, settings_with
+from jepa_compare.evaluation.evaluate import Evaluation, Evaluator
+from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.export import load_config
 from tests.runs import job, train
 
@@ -52,6 +57,56 @@ def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) 
     assert len(list((copy / run_dir.EVALUATIONS).iterdir())) == 3
     assert first.read_bytes() == content
     assert (copy / run_dir.SUMMARY).read_bytes() == summary
+
+
+def test_a_later_evaluation_computes_with_the_threads_of_the_run(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    real = Evaluator.evaluate
+
+    def spy(self: Evaluator, model: WorldModel) -> Evaluation:
+        seen.append(torch.get_num_threads())
+        return real(self, model)
+
+    monkeypatch.setattr(Evaluator, "evaluate", spy)
+    config = load_config(copy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.training.num_threads + 1)
+    try:
+        evaluate_run(copy, settings_with(config, ["evaluation.seed=5"]), "cpu")
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {config.training.num_threads}
+
+
+def test_the_command_evaluates_and_has_the_options_of_the_module(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", "--device", "cpu", str(copy), "evaluation.seed=6"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"[1/1] {copy / run_dir.EVALUATIONS}/")
+    path = Path(shown.split()[1].removesuffix(":"))
+    assert run_dir.read_json(path)["settings"]["seed"] == 6
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["evaluate", "--help"])
+    assert capsys.readouterr().out.startswith("usage: jepa-compare evaluate [-h] [--device DEVICE]")
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["evaluate", str(copy / "nothing")])
+    assert "holds no finished run" in capsys.readouterr().err
+
+
+def test_the_commands_help_imports_neither_torch_nor_hydra() -> None:
+    code = (
+        "import sys\nfrom jepa_compare.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit:\n    print({'torch', 'hydra'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "set()"
+    assert " evaluate " in result.stdout
 
 
 def test_an_evaluation_that_is_there_is_kept(copy: Path) -> None:

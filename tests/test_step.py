@@ -1,8 +1,6 @@
 """What a training step launches and what it never does: deterministic, so CI can hold it."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +8,7 @@ import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from jepa_compare.compose import CONF_DIR
-from jepa_compare.interrupts import Interrupts
-from jepa_compare.run_writer import RunWriter
-from jepa_compare.tracking import Tracker
-from jepa_compare.train import Training
-from tests.runs import job
+from tests.runs import training
 
 LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
 
@@ -33,21 +27,6 @@ class Operations(TorchDispatchMode):
         if not func.is_view:
             self.counts[func.overloadpacket.__name__] += 1
         return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def training(directory: Path, *overrides: str) -> Iterator[Training]:
-    made = job(*overrides)
-    with RunWriter(directory, made.identity, 20) as writer:
-        tracker = Tracker(
-            made.config.tracking,
-            directory=directory,
-            sweep="s",
-            run_name="r",
-            name="n",
-            plain_config={},
-        )
-        yield Training(made.config, made.identity, writer, tracker, Interrupts())
 
 
 def operations_of_a_step(directory: Path, *overrides: str) -> tuple[Counter[str], Counter[str]]:

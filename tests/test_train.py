@@ -20,7 +20,7 @@ from jepa_compare.interrupts import Interrupted
 from jepa_compare.rng import generator
 from jepa_compare.run_writer import read_status
 from jepa_compare.train import Diverged, learning_rate, run
-from tests.runs import job, rows, train
+from tests.runs import job, rows, train, training
 
 LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
 
@@ -383,6 +383,39 @@ def test_every_module_imports_alone_and_only_its_own_side() -> None:
         assert result.stdout.strip() == "[]", (name, result.stdout)
 
 
+def test_the_evaluations_between_steps_are_no_training_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(train_module, "time", clock)
+
+    def takes(seconds: float, owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def slow(*arguments: Any) -> Any:
+            clock.now += seconds
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, slow)
+
+    takes(1.0, train_module.Training, "optimisation_step")
+    takes(10.0, train_module.Evaluator, "collapse")
+    takes(100.0, train_module.Evaluator, "quick")
+    every = ("training.steps=6", "evaluation.interval=6", "evaluation.collapse_interval=2")
+    summary = train(tmp_path / "run", *every, "training.checkpoint_interval=6")
+    assert summary["seconds"] == {"train": 6.0, "looks": 120.0, "evaluation": 0.0, "total": 126.0}
+    assert summary["samples_per_second"] == 8 * job().config.training.frames
+    state = checkpoint.load(tmp_path / "run", job(*every).identity["hash"], torch.device("cpu"))
+    assert state is not None
+    assert (state["seconds"], state["look_seconds"]) == (6.0, 120.0)
+
+
 @pytest.mark.gpu
 def test_cuda_sees_the_same_data_and_nearly_the_same_losses(tmp_path: Path) -> None:
     train(tmp_path / "cpu", "training.steps=6", "training.log_interval=1")
@@ -401,26 +434,12 @@ def test_cuda_sees_the_same_data_and_nearly_the_same_losses(tmp_path: Path) -> N
 @pytest.mark.gpu
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_does_not_wait_for_the_gpu(tmp_path: Path, loss: str) -> None:
-    made = job(f"aux_loss={loss}", "device=cuda")
-    from jepa_compare.interrupts import Interrupts
-    from jepa_compare.run_writer import RunWriter
-    from jepa_compare.tracking import Tracker
-
-    with RunWriter(tmp_path / "run", made.identity, 20) as writer:
-        tracker = Tracker(
-            made.config.tracking,
-            directory=tmp_path,
-            sweep="s",
-            run_name="r",
-            name="n",
-            plain_config={},
-        )
-        training = train_module.Training(made.config, made.identity, writer, tracker, Interrupts())
+    with training(tmp_path / "run", f"aux_loss={loss}", "device=cuda") as made:
         for step in range(3):  # cuDNN and the allocator settle
-            training.step = step
-            training.optimisation_step(training.objective, False)
+            made.step = step
+            made.optimisation_step(made.objective, False)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            training.optimisation_step(training.objective, False)
+            made.optimisation_step(made.objective, False)
         finally:
             torch.cuda.set_sync_debug_mode("default")

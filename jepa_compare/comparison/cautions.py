@@ -1,6 +1,7 @@
 """What a reader must know before believing a number."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from jepa_compare.comparison.drift import is_harmless
@@ -33,6 +34,7 @@ def find_warnings(
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
         *_about_tasks(runs),
+        *_about_evaluations(runs),
         *_about_shape(rows, estimates, primary, skewed),
         *_about_left_out(runs),
     )
@@ -113,6 +115,14 @@ def _about_tasks(runs: Runs) -> list[str]:
         f"Success rates rest on {int(statistics.median(few))} tasks per run;"
         f" below {ENOUGH_TASKS} their noise hides what separates good methods."
     ]
+
+
+def _about_evaluations(runs: Runs) -> list[str]:
+    others = Counter(name for run in runs for name in run.other_evaluations)
+    if not others:
+        return []
+    names = listed([f"{name} ({count})" for name, count in others.most_common()])
+    return [f"Runs hold evaluations that are not shown here; --evaluation=HASH shows one: {names}."]
 
 
 def _about_shape(

@@ -39,6 +39,12 @@ _IGNORED = frozenset(
         "command",
     }
 )
+# Except in runs with this setting: see `config.run_hash`.
+_DECIDES = {
+    "evaluation.interval": lambda config: config.get("training.on_collapse") == "stop",
+    "evaluation.collapse_interval": lambda config: config.get("training.on_collapse") == "stop",
+    "training.gradient_interval": lambda config: config.get("training.compile", "off") != "off",
+}
 _IGNORED_GROUPS = ("tracking.", "evaluation.figures.")
 # Worth a warning, but no reason to take runs apart: these do not compute the numbers.
 _HARMLESS = frozenset(
@@ -111,6 +117,7 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     varying = _varying([run.config for run in runs])
     evaluated = _varying([run.config for run in runs if run.verdict is not None])
     varying = [key for key in varying if not key.startswith("evaluation.") or key in evaluated]
+    varying += _deciding(runs)
     written = {_key(override) for run in runs for override in run.overrides}
     groups = [
         group
@@ -155,6 +162,15 @@ def _varying(records: Sequence[Mapping[str, Value]]) -> list[str]:
                 varying.add(key)
     varying |= {key for key, count in counts.items() if count < len(records)}
     return sorted(k for k in varying if k not in _IGNORED and not k.startswith(_IGNORED_GROUPS))
+
+
+def _deciding(runs: Sequence[Run]) -> list[str]:
+    """Keys that are ignored as a rule and differ between runs whose training depends on them."""
+    return [
+        key
+        for key, decides in _DECIDES.items()
+        if len({run.config.get(key) for run in runs if decides(run.config)}) > 1
+    ]
 
 
 def _key(override: str) -> str:

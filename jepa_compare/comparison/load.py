@@ -14,9 +14,9 @@ from jepa_compare import run_dir
 from jepa_compare.comparison.history import damaged_lines
 from jepa_compare.comparison.losses import with_losses
 from jepa_compare.comparison.parse import parse_run
-from jepa_compare.comparison.reader import Damaged
+from jepa_compare.comparison.reader import Damaged, shown
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
-from jepa_compare.comparison.summary import parse_floor
+from jepa_compare.comparison.summary import is_evaluation_name, parse_floor
 
 _OWN_FILES = frozenset({run_dir.CONFIG, run_dir.STATUS, run_dir.METRICS, run_dir.SUMMARY})
 _OWN_FOLDERS = frozenset(
@@ -28,18 +28,26 @@ class NoRunsError(ValueError):
     """There is nothing to compare; the message says where was looked."""
 
 
-def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
+def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | None = None) -> Runs:
     """Every run at or below `paths`: run directories, sweeps, or folders above them.
 
+    `evaluation` is the name of a later evaluation (evaluations/<name>.json), whose metrics, tasks
+    and floors are taken in place of those of the end of the run; runs without it are left out.
     `now` (Unix time, default the clock) is the time against which a heartbeat is old. Of two
     directories with the same loss, hash and seed one is kept: the one with a result, then the one
     with its tasks' outcomes, then the later one.
-    Raises `NoRunsError` (a ValueError) when a path does not exist.
+    Raises `NoRunsError` (a ValueError) when a path does not exist, ValueError for an `evaluation`
+    that no file can have as its name.
     """
     roots = tuple(dict.fromkeys(Path(path).resolve() for path in paths))
     for root in roots:
         if not root.is_dir():
             raise NoRunsError(f"{root} is not a directory")
+    if evaluation is not None and not is_evaluation_name(evaluation):
+        raise ValueError(
+            f"evaluation={shown(evaluation)}: must be the name of a file in"
+            f" {run_dir.EVALUATIONS}/, without .json"
+        )
     left_out: list[LeftOut] = []
     cache: dict[tuple[Path, str, str], Floor | None] = {}
     clock = time.time() if now is None else now
@@ -62,7 +70,7 @@ def load_runs(*paths: str | Path, now: float | None = None) -> Runs:
     runs: list[Run] = []
     for path in dict.fromkeys(_directories(roots, left_out)):
         try:
-            runs.append(parse_run(path, note, floors, clock))
+            runs.append(parse_run(path, note, floors, clock, evaluation))
         except Damaged as damage:
             note(path, "run", str(damage))
             continue

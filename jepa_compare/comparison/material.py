@@ -137,9 +137,10 @@ def _median_run(comparison: Comparison, row: Row) -> Run | None:
 def _pictures(chosen: Mapping[str, Run]) -> tuple[dict[str, tuple[Picture, ...]], list[str]]:
     found: dict[str, tuple[Picture, ...]] = {}
     budget, refused = PICTURES_LIMIT, 0
+    later = any(run.later for run in chosen.values())
     for label, run in chosen.items():
         own = []
-        for name in _PICTURES:
+        for name in () if run.later else _PICTURES:
             path = picture(run, name)
             if path is None:
                 continue
@@ -151,6 +152,8 @@ def _pictures(chosen: Mapping[str, Run]) -> tuple[dict[str, tuple[Picture, ...]]
             own.append(read)
         found[label] = tuple(own)
     notes = [f"{refused} picture(s) left out: too large, or not a PNG or GIF."] if refused else []
+    if later:
+        notes.append("Pictures of runs are left out: they show the evaluation at the end of a run.")
     return found, notes
 
 

@@ -24,8 +24,15 @@ from jepa_compare.comparison.reader import (
     require_schema,
     shown,
 )
-from jepa_compare.comparison.runs import Floor, Run
-from jepa_compare.comparison.summary import Note, parse_evaluation, parse_summary
+from jepa_compare.comparison.runs import Run
+from jepa_compare.comparison.summary import (
+    FindFloor,
+    Note,
+    choose_evaluation,
+    evaluation_names,
+    parse_evaluation,
+    parse_summary,
+)
 from jepa_compare.run_dir import State, Verdict
 
 CONFIG_LIMIT = MEGABYTE
@@ -38,11 +45,12 @@ _HASH = re.compile(r"[0-9a-f]{8,64}")
 
 
 def parse_run(
-    path: Path, note: Note, floors: Callable[[Path, str, str], Floor | None], now: float
+    path: Path, note: Note, floors: FindFloor, now: float, evaluation: str | None = None
 ) -> Run:
     """The run in directory `path`; raises `Damaged` if it cannot be identified.
 
-    `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old.
+    `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old. `evaluation` is
+    the name of the one to take in place of the summary's; `Damaged` also if the run has it not.
     """
     config = read_object(path, run_dir.CONFIG, limit=CONFIG_LIMIT)
     if config is None:
@@ -90,7 +98,13 @@ def parse_run(
     if summary is not None:
         fields |= parse_summary(path, summary, note, floors)
         _apply_verdict(fields)
+    if evaluation is not None:
+        fields |= choose_evaluation(path, evaluation, fields, note, floors)
+    elif summary is not None:
         fields |= parse_evaluation(path, fields, note)
+    if summary is not None:
+        others = [name for name in evaluation_names(path) if name != fields["evaluation"]]
+        fields["other_evaluations"] = tuple(others)
     return Run(**fields)
 
 

@@ -117,6 +117,10 @@ class Run:
     """Per task kind, behind `metrics`; empty when the evaluation's file is missing or damaged."""
     evaluation: str | None = None
     """Name (hash) of the evaluation behind `metrics`."""
+    other_evaluations: tuple[str, ...] = ()
+    """Names of those that lie beside it, sorted; not read."""
+    later: bool = False
+    """Whether `evaluation` is not that of the run's end, which its pictures show."""
     floors: Mapping[str, Floor] = field(default_factory=dict)
     """By policy."""
     collapsed_at: int | None = None
@@ -126,8 +130,8 @@ class Run:
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Flattened: "versions.torch", "hardware.name", "git.commit", "environment....", "command"."""
     cost: Mapping[str, float] = field(default_factory=dict)
-    """seconds.train, seconds.evaluation, seconds.total, samples_per_second, peak_memory_bytes,
-    parameters.encoder, parameters.predictor."""
+    """seconds.train, seconds.looks, seconds.evaluation, seconds.total, samples_per_second,
+    peak_memory_bytes, parameters.encoder, parameters.predictor."""
 
     @property
     def loss(self) -> str:

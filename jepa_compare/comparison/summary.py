@@ -1,8 +1,10 @@
 """What a run achieved: its summary, the evaluation behind it, and the floors beside it."""
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -18,6 +20,7 @@ from jepa_compare.comparison.reader import (
     mapping,
     named,
     number,
+    quoted,
     read_object,
     require_schema,
     shown,
@@ -30,18 +33,28 @@ EVALUATION_LIMIT = 16 * MEGABYTE
 
 _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MOST_TASKS = 1_000_000
+_MOST_EVALUATIONS = 1000  # of one run, that are listed
+_OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
+_STOPS_BY = (
+    "evaluation.seed",
+    "evaluation.frames",
+    "evaluation.trajectories",
+    "evaluation.collapse_trajectories",
+)
 _LARGEST = 1e100  # of a number: its cube is still finite
 _ROUNDING = 1e-4  # by which a rate in the summary may differ from the rows behind it
 
 Note = Callable[[Path, What, str], None]
 """Called with (path, kind of `LeftOut`, reason) for each part that is not used."""
+FindFloor = Callable[[Path, str, str], Floor | None]
+"""Called with (run directory, policy, key)."""
 
 
 def parse_summary(
     path: Path,
     summary: dict[str, Any],
     note: Note,
-    floors: Callable[[Path, str, str], Floor | None],
+    floors: FindFloor,
 ) -> dict[str, Any]:
     """Everything that summary.json says; a wrong type makes that one value missing."""
 
@@ -79,23 +92,27 @@ def parse_summary(
     collapsed_at = summary.get("collapsed_at")
     evaluation = summary.get("evaluation")
     keys = tolerant("floors", lambda: mapping(summary.get("floors"), "floors"), {})
-    found = {
-        policy: floors(path, policy, key)
-        for policy, key in keys.items()
-        if _FILE_STEM.fullmatch(policy) and isinstance(key, str) and _FILE_STEM.fullmatch(key)
-    }
     return {
         "verdict": verdict,
         "metrics": numbers("metrics"),
         "untrained": numbers("untrained"),
         "evaluation": evaluation if _is_stem(evaluation) else None,
-        "floors": {policy: floor for policy, floor in found.items() if floor is not None},
+        "floors": _floors(path, keys, floors),
         "collapsed_at": collapsed_at if type(collapsed_at) is int else None,
         "alarms": _alarms(summary.get("alarms")),
         "provenance": provenance,
         "cost": cost,
         **({"reason": _why(verdict, summary)} if verdict != "healthy" else {}),
     }
+
+
+def _floors(path: Path, keys: Mapping[str, Any], floors: FindFloor) -> dict[str, Floor]:
+    found = {
+        policy: floors(path, policy, key)
+        for policy, key in keys.items()
+        if _is_stem(policy) and _is_stem(key)
+    }
+    return {policy: floor for policy, floor in found.items() if floor is not None}
 
 
 def _is_stem(value: Any) -> bool:
@@ -146,25 +163,89 @@ def parse_evaluation(path: Path, fields: Mapping[str, Any], note: Note) -> dict[
     """Per-task rows and settings of the evaluation behind the summary's numbers."""
     if fields["evaluation"] is None:
         return {}
-    parts = (run_dir.EVALUATIONS, f"{fields['evaluation']}.json")
     try:
-        found = read_object(path, *parts, limit=EVALUATION_LIMIT)
-        if found is None:
-            raise Damaged(f"{'/'.join(parts)} is missing")
-        require_schema(found, "/".join(parts), run_dir.SCHEMA_VERSION)
-        settings = flatten(found.get("settings"), "settings")
-        tasks = parse_tasks(found.get("tasks"))
-        _agree(tasks, fields["metrics"])
+        return _tasks_and_config(_read_evaluation(path, fields["evaluation"]), fields)
     except Damaged as damage:
-        note(path.joinpath(*parts), "file", str(damage))
+        file = f"{fields['evaluation']}.json"
+        note(path / run_dir.EVALUATIONS / file, "file", str(damage))
         return {}
+
+
+def choose_evaluation(
+    path: Path, name: str, fields: Mapping[str, Any], note: Note, floors: FindFloor
+) -> dict[str, Any]:
+    """What the evaluation `name` of a finished run says, in place of the one that its summary
+    holds: metrics, tasks, floors and settings. The verdict stays that of the run's end.
+
+    Raises `Damaged` if the run has no such evaluation or a part of it cannot be used.
+    """
+    if not is_evaluation_name(name):
+        raise Damaged(f"{quoted(name)} is not the name of an evaluation")
+    if fields["verdict"] in (None, "diverged"):
+        raise Damaged(f"no evaluation {name}: the run has no result of its own")
+    known = evaluation_names(path)
+    if name not in known:
+        raise Damaged(f"no evaluation {name}; it has {', '.join(known[:6]) or 'none'}")
+    found = _read_evaluation(path, name)
+
+    def numbers(part: str) -> dict[str, float]:
+        at = path / run_dir.EVALUATIONS / f"{name}.json"
+        return _numbers(mapping(found.get(part), part), lambda why: note(at, "value", why))
+
+    chosen = {
+        "metrics": numbers("metrics"),
+        "untrained": numbers("untrained"),
+        "evaluation": name,
+        "later": name != fields["evaluation"],
+        "floors": _floors(path, mapping(found.get("floors"), "floors"), floors),
+    }
+    return chosen | _tasks_and_config(found, {**fields, **chosen})
+
+
+def is_evaluation_name(name: str) -> bool:
+    """Whether `name` could be that of a file in evaluations/, without its ".json"."""
+    return _is_stem(name)
+
+
+def evaluation_names(path: Path) -> tuple[str, ...]:
+    """The names of a run's evaluations, of which nothing is read; sorted."""
+    folder = path / run_dir.EVALUATIONS
+    try:
+        if folder.is_symlink():
+            return ()
+        with os.scandir(folder) as entries:
+            files = [entry.name for entry in islice(entries, _MOST_EVALUATIONS)]
+    except OSError:
+        return ()
+    stems = [file.removesuffix(".json") for file in files if file.endswith(".json")]
+    return tuple(sorted(stem for stem in stems if _is_stem(stem)))
+
+
+def _read_evaluation(path: Path, name: str) -> dict[str, Any]:
+    parts = (run_dir.EVALUATIONS, f"{name}.json")
+    found = read_object(path, *parts, limit=EVALUATION_LIMIT)
+    if found is None:
+        raise Damaged(f"{'/'.join(parts)} is missing")
+    require_schema(found, "/".join(parts), run_dir.SCHEMA_VERSION)
+    return found
+
+
+def _tasks_and_config(found: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Per-task rows, and the run's config with the settings that it was evaluated with."""
+    settings = flatten(found.get("settings"), "settings")
+    tasks = parse_tasks(found.get("tasks"))
+    _agree(tasks, fields["metrics"])
     if not settings:
         return {"tasks": tasks}
-    config = {k: v for k, v in fields["config"].items() if not k.startswith("evaluation.")}
-    return {
-        "tasks": tasks,
-        "config": config | {f"evaluation.{key}": value for key, value in settings.items()},
-    }
+    own = fields["config"]
+    config = {k: v for k, v in own.items() if not k.startswith("evaluation.")}
+    config |= {f"evaluation.{key}": value for key, value in settings.items()}
+    # When was looked while training is the run's, whatever a later evaluation was composed with;
+    # and at what, if that could stop it. (Of one later evaluation all runs have the same settings.)
+    stops = own.get("training.on_collapse") == "stop"
+    kept = _OF_TRAINING + _STOPS_BY * stops
+    config |= {key: own[key] for key in kept if key in own}
+    return {"tasks": tasks, "config": config}
 
 
 def parse_tasks(value: Any) -> dict[str, TaskRows]:

@@ -32,6 +32,7 @@ def write_comparison(
     metric: str | None = None,
     baseline: str | None = None,
     by: Sequence[str] | None = None,
+    evaluation: str | None = None,
     format: Format = "table",
     html: bool = True,
     figures: bool = True,
@@ -39,14 +40,15 @@ def write_comparison(
 ) -> str:
     """Compare the runs at or below `paths` and write all outputs to `out`.
 
-    `out` defaults to comparison/ in the deepest folder that holds all paths. `html` and `figures`
+    `out` defaults to comparison/ in the deepest folder that holds all paths. `evaluation` names
+    the one to compare by, else it is that of the end of each run. `html` and `figures`
     are the page and the pictures for a paper: drawn last, and what cannot be drawn is a line on
     standard error. `open_page` shows the page in a browser. Returns what to print: the table (with
     colours when standard output is a terminal) or the file of `format`.
     Raises NoRunsError when there is nothing to compare, ValueError for a name that does not occur,
     OSError when a file cannot be written.
     """
-    runs = load_runs(*paths)
+    runs = load_runs(*paths, evaluation=evaluation)
     if not runs.runs:
         raise NoRunsError(_nothing_found(runs))
     comparison = compare(runs, metric=metric, baseline=baseline, by=by)
@@ -57,6 +59,7 @@ def write_comparison(
         "--metric": metric,
         "--baseline": baseline,
         "--by": by and ",".join(by),
+        "--evaluation": evaluation,
         "--out": out,
     }
     _draw(comparison, directory, html, figures, _command(runs.roots, options))

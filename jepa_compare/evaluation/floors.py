@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from jepa_compare import __version__, run_dir
+from jepa_compare import run_dir
 from jepa_compare.data.base import World
 from jepa_compare.data.policies import Policy, RandomWalk, straight_line
 from jepa_compare.evaluation.control import RecedingHorizon
@@ -84,12 +84,11 @@ def floor_key(
     """
     evaluation = settings.identity()
     if model_config is None:
-        evaluation = {"seed": evaluation["seed"], "planning": evaluation["planning"]}
+        evaluation = {key: evaluation[key] for key in ("version", "seed", "planning")}
         if policy != "oracle":
             del evaluation["planning"]["planner"], evaluation["planning"]["replan_interval"]
     return run_dir.content_hash(
         {
-            "version": __version__,
             "policy": policy,
             "world": world_config,
             "evaluation": evaluation,

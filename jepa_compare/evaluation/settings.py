@@ -7,6 +7,11 @@ value and what is allowed.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+EVALUATION_VERSION = 2
+"""Raise it with every change of the code that moves a number of an evaluation or a floor while the
+settings stay: of a planner, a metric, the probe, a world or its tasks. What was stored before is
+then not taken for the same."""
+
 
 def _require(condition: bool, key: str, value: Any, allowed: str) -> None:
     if not condition:
@@ -156,6 +161,7 @@ class EvaluationSettings:
         """What decides the results, as plain data: two settings that agree in it give the same
         metrics. When and how much is drawn or held in memory is left out."""
         kept = asdict(self)
+        kept["version"] = EVALUATION_VERSION
         for name in ("interval", "collapse_interval", "figures"):
             del kept[name]
         del kept["planning"]["chunk"]

@@ -12,10 +12,10 @@ from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
 from jepa_compare.losses.common import (
     build_projector,
-    flatten,
     gram,
     inert_on_views,
     no_autocast,
+    regularised,
     require_at_least,
     require_on,
     views,
@@ -141,18 +141,26 @@ class VICReg(AuxLoss):
         self.sim_coeff, self.std_coeff, self.cov_coeff = sim_coeff, std_coeff, cov_coeff
         self.gamma, self.eps, self.on = gamma, eps, on
         self.projector = build_projector(dim, projector)
+        # The similarity is measured where it costs nothing or is a part of the loss.
+        self.compares = on == "views" or sim_coeff > 0 or not projector
 
     def inert_terms(self, target: str) -> str | None:
         return inert_on_views(self.on, target)
 
     def forward(self, latents: Latents) -> AuxOutput:
         with no_autocast(latents.z_pred):
-            a, b = (self.projector(view) for view in views(latents))
-            tensors = [a, b] if self.on == "views" else [self.projector(flatten(latents.z_context))]
+            pair = [self.projector(view) for view in views(latents)] if self.compares else []
+            tensors = pair
+            if self.on == "context":
+                tensors = [self.projector(z) for z in regularised(latents, self.on)]
             share = 1 / len(tensors)
-            difference = a.detach() - b.detach()
-            similarity = (difference * difference).mean()
-            value = self.sim_coeff * similarity
+            value = tensors[0].new_zeros(())
+            terms: dict[str, Tensor] = {}
+            difference = value
+            if pair:
+                difference = pair[0].detach() - pair[1].detach()
+                terms["similarity"] = (difference * difference).mean()
+                value = self.sim_coeff * terms["similarity"]
             variance, covariance = torch.zeros_like(value), torch.zeros_like(value)
             made = []
             for z in tensors:
@@ -164,12 +172,9 @@ class VICReg(AuxLoss):
             value = value + self.std_coeff * variance + self.cov_coeff * covariance
             if self.sim_coeff:
                 if self.on == "context":
-                    made += [(view, torch.zeros_like(view)) for view in (a, b)]
+                    made += [(view, torch.zeros_like(view)) for view in pair]
                 slope = 2 * self.sim_coeff / difference.numel()
                 made[-2][1].add_(difference, alpha=slope)
                 made[-1][1].sub_(difference, alpha=slope)
             loss = with_gradient(value, made)
-        return AuxOutput(
-            loss=loss,
-            terms={"similarity": similarity, "variance": variance, "covariance": covariance},
-        )
+        return AuxOutput(loss=loss, terms={**terms, "variance": variance, "covariance": covariance})

@@ -1,62 +1,57 @@
 """What checkpoints cost: their share of the training time at the default task's own interval.
 
-    python scripts/benchmark/checkpoint.py [training.num_threads=1 aux_loss=dino ...]
+    python scripts/benchmark/checkpoint.py [--threads 1] [aux_loss=dino ...]
 
 One process, one training; every round is a few steps and one checkpoint, interleaved. The share is
 the checkpoint's time over that of `training.checkpoint_interval` steps; the aim is below 3 %.
+Checkpoints are written to the system's folder for temporary files: where that is in memory, set
+TMPDIR to one on the disk of the runs.
 """
 
-import sys
-import tempfile
-from pathlib import Path
+from typing import Any
 
-from common import interleave, milliseconds, publish, ratio
+import common
 
 from jepa_compare import run_dir
-from jepa_compare.compose import understand
-from jepa_compare.interrupts import Interrupts
-from jepa_compare.run_writer import RunWriter
-from jepa_compare.tracking import Tracker
-from jepa_compare.train import Training
+from jepa_compare.compose import Job
 
-ROUNDS, STEPS = 21, 10
+STEPS = 10
 
 
-def main() -> None:
-    """Measure and print."""
-    (job,) = understand([*sys.argv[1:], "tracking=disabled"], multirun=False).jobs
+def measure(job: Job, rounds: int) -> dict[str, Any]:
+    """The row of the table, with its numbers."""
     interval = job.config.training.checkpoint_interval
-    with tempfile.TemporaryDirectory(dir=".") as folder:  # on the disk of the runs, no tmpfs
-        directory = Path(folder)
-        tracker = Tracker(
-            job.config.tracking,
-            directory=directory,
-            sweep="",
-            run_name="",
-            name="",
-            plain_config={},
-        )
-        with RunWriter(directory, job.identity, job.config.training.steps) as writer:
-            training = Training(job.config, job.identity, writer, tracker, Interrupts())
+    with common.prepared(job) as training:
 
-            def steps() -> None:
-                for _ in range(STEPS):
-                    training.optimisation_step(training.objective, measure=False)
-                    training.step = (training.step + 1) % job.config.training.steps
+        def steps() -> None:
+            for _ in range(STEPS):
+                training.optimisation_step(training.objective, measure=False)
+                training.step = (training.step + 1) % job.config.training.steps
 
-            calls = {"steps": steps, "checkpoint": training.save}
-            seconds = interleave(calls, ROUNDS, training.device)
-            size = (directory / run_dir.CHECKPOINT).stat().st_size
-    share = ratio(seconds["checkpoint"], [s * interval / STEPS for s in seconds["steps"]])
-    row = {
+        calls = {"steps": steps, "checkpoint": training.save}
+        seconds = common.interleave(calls, rounds, training.device)
+        size = (training.writer.directory / run_dir.CHECKPOINT).stat().st_size
+    share = common.ratio(seconds["checkpoint"], [s * interval / STEPS for s in seconds["steps"]])
+    return {
         "loss": job.config.aux_loss["name"],
         "checkpoint": f"{size / 1e6:.1f} MB",
         "every": f"{interval} steps",
-        "step (ms)": milliseconds([s / STEPS for s in seconds["steps"]]),
-        "checkpoint (ms)": milliseconds(seconds["checkpoint"]),
+        "step (ms)": common.milliseconds([s / STEPS for s in seconds["steps"]]),
+        "checkpoint (ms)": common.milliseconds(seconds["checkpoint"]),
         "share of training": f"{share['median']:.2%} [{share['low']:.2%}, {share['high']:.2%}]",
+        "numbers": {"seconds": seconds, "steps": STEPS, "bytes": size},
     }
-    publish([row], {}, training.device, None)
+
+
+def main() -> None:
+    parser = common.parser(__doc__, rounds=21, threads=2)
+    parser.add_argument("overrides", nargs="*", help="as for jepa_compare.train")
+    arguments = parser.parse_intermixed_args()
+    device = common.start(arguments)
+    job = common.composed(arguments.device, arguments.threads, arguments.overrides)
+    row = measure(job, arguments.rounds)
+    numbers = row.pop("numbers")
+    common.publish([row], numbers, device, arguments.json)
 
 
 if __name__ == "__main__":

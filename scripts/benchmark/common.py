@@ -9,13 +9,22 @@ import json
 import os
 import platform
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+
+from jepa_compare.compose import Job, understand
+from jepa_compare.interrupts import Interrupts
+from jepa_compare.provenance import device_name
+from jepa_compare.run_writer import RunWriter
+from jepa_compare.tracking import Tracker
+from jepa_compare.train import Training
 
 Call = Callable[[], object]
 
@@ -36,6 +45,30 @@ def start(arguments: argparse.Namespace) -> torch.device:
     """Set the threads and return the device of parsed arguments."""
     torch.set_num_threads(arguments.threads)
     return torch.device(arguments.device)
+
+
+def composed(device: str, threads: int, overrides: Sequence[str]) -> Job:
+    """The one job that the command line would start, untracked."""
+    fixed = [f"device={device}", "tracking=disabled", f"training.num_threads={threads}"]
+    return understand([*fixed, *overrides], multirun=False).jobs[0]
+
+
+@contextmanager
+def prepared(job: Job) -> Iterator[Training]:
+    """The state of a run, in a directory that is thrown away."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RunWriter(Path(folder) / "run", job.identity, job.config.training.steps) as writer,
+        Tracker(
+            job.config.tracking,
+            directory=Path(folder),
+            sweep="benchmark",
+            run_name="benchmark",
+            name="benchmark",
+            plain_config={},
+        ) as tracker,
+    ):
+        yield Training(job.config, job.identity, writer, tracker, Interrupts())
 
 
 def interleave(
@@ -93,23 +126,13 @@ def milliseconds(seconds: Sequence[float]) -> str:
     return f"{1e3 * statistics.median(seconds):.3g}"
 
 
-def processor() -> str:
-    """The CPU's name as the system gives it."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def machine(device: torch.device) -> dict[str, Any]:
     """What the numbers belong to."""
     return {
-        "cpu": processor(),
+        "cpu": device_name(torch.device("cpu")),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": device_name(device) if device.type == "cuda" else "cpu",
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.system(),

@@ -1,82 +1,84 @@
 """Time what a run spends on looking: collapse metrics, probe and rollouts, the final evaluation.
 
     python scripts/benchmark/evaluation.py                                the default task
-    python scripts/benchmark/evaluation.py training.num_threads=1 aux_loss=dino device=cuda
+    python scripts/benchmark/evaluation.py --threads 1 --device cuda aux_loss=dino
 
 Training steps and looks alternate in one process, so that a busy machine slows both alike. The
 share is of the training time between two looks: median and quartiles over rounds. The final
-evaluation, of the model and of its untrained twin with the floors, is timed once; pictures are
-apart.
+evaluation, of the model and of its untrained twin with the floors, is timed once, in seconds of
+CPU time; pictures are apart.
 """
 
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from common import interleave, milliseconds, ratio, show_ratio
+import common
 
 from jepa_compare.assess import floors_of
-from jepa_compare.compose import understand
-from jepa_compare.interrupts import Interrupts
-from jepa_compare.run_writer import RunWriter
-from jepa_compare.tracking import Tracker
-from jepa_compare.train import Training
-
-ROUNDS = 9
+from jepa_compare.compose import Job
+from jepa_compare.run_dir import FLOORS
 
 
-def measure(training: Training, directory: Path) -> None:
-    config, evaluator, model = training.config, training.evaluator, training.objective.model
-    settings, device = config.evaluation, training.device
+def measure(job: Job, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The rows of the table, and the numbers behind them."""
+    config = job.config
+    settings = config.evaluation
+    with common.prepared(job) as training:
+        evaluator, model = training.evaluator, training.objective.model
 
-    def steps() -> None:
-        for _ in range(settings.collapse_interval):
-            training.optimisation_step(training.objective, False)
-            training.step += 1
+        def steps() -> None:
+            for _ in range(settings.collapse_interval):
+                training.optimisation_step(training.objective, False)
+                training.step = (training.step + 1) % config.training.steps
 
-    calls: dict[str, tuple[Callable[[], object], int]] = {
-        "training": (steps, settings.collapse_interval),
-        "collapse metrics": (lambda: evaluator.collapse(model), settings.collapse_interval),
-        "and probe and rollouts": (lambda: evaluator.quick(model), settings.interval),
-    }
-    seconds = interleave({name: call for name, (call, _) in calls.items()}, ROUNDS, device)
-    step = milliseconds([s / settings.collapse_interval for s in seconds["training"]])
-    print(f"{step} ms for a training step, {config.training.num_threads} threads, {device}")
-    for name, (_, interval) in list(calls.items())[1:]:
-        whole = [s * interval / settings.collapse_interval for s in seconds["training"]]
-        share = {key: 100 * value for key, value in ratio(seconds[name], whole).items()}
-        taken = milliseconds(seconds[name])
-        print(f"{name:23} {taken:>7} ms every {interval} steps: {show_ratio(share)} %")
-    for name, call in (
-        ("final evaluation", lambda: evaluator.evaluate(model)),
-        ("floors and untrained", lambda: floors_of(config, training.world, evaluator, directory)),
-    ):
-        begin = time.process_time()
-        call()
-        print(f"{name:23} {time.process_time() - begin:7.1f} s of CPU time")
+        looks: dict[str, tuple[Callable[[], object], int]] = {
+            "collapse metrics": (lambda: evaluator.collapse(model), settings.collapse_interval),
+            "and probe and rollouts": (lambda: evaluator.quick(model), settings.interval),
+        }
+        calls = {"training": steps} | {name: call for name, (call, _) in looks.items()}
+        seconds = common.interleave(calls, rounds, training.device)
+        directory = training.writer.directory / FLOORS
+        cpu_seconds = {}
+        for name, call in (
+            ("final evaluation", lambda: evaluator.evaluate(model)),
+            (
+                "floors and untrained",
+                lambda: floors_of(config, training.world, evaluator, directory),
+            ),
+        ):
+            begin = time.process_time()
+            call()
+            cpu_seconds[name] = time.process_time() - begin
+    step = [s / settings.collapse_interval for s in seconds["training"]]
+    taken = f"{common.milliseconds(step)} ms"
+    rows = [{"what": "training", "time": taken, "every": "step", "share of training": ""}]
+    for name, (_, interval) in looks.items():
+        share = common.ratio(seconds[name], [s * interval for s in step])
+        rows.append(
+            {
+                "what": name,
+                "time": f"{common.milliseconds(seconds[name])} ms",
+                "every": f"{interval} steps",
+                "share of training": f"{share['median']:.2%}"
+                f" [{share['low']:.2%}, {share['high']:.2%}]",
+            }
+        )
+    rows += [
+        {"what": name, "time": f"{taken:.1f} s CPU", "every": "run", "share of training": ""}
+        for name, taken in cpu_seconds.items()
+    ]
+    return rows, {"seconds": seconds, "cpu_seconds": cpu_seconds}
 
 
 def main() -> None:
-    if "--help" in sys.argv or "-h" in sys.argv:
-        sys.exit(__doc__)
-    job = understand([*sys.argv[1:], "tracking=disabled"], multirun=False).jobs[0]
-    config = job.config
-    with (
-        tempfile.TemporaryDirectory() as name,
-        RunWriter(Path(name) / "run", job.identity, config.training.steps) as writer,
-        Tracker(
-            config.tracking,
-            directory=Path(name),
-            sweep="benchmark",
-            run_name="benchmark",
-            name="benchmark",
-            plain_config={},
-        ) as tracker,
-    ):
-        training = Training(config, job.identity, writer, tracker, Interrupts())
-        measure(training, Path(name) / "floors")
+    parser = common.parser(__doc__, rounds=9, threads=2)
+    parser.add_argument("overrides", nargs="*", help="as for jepa_compare.train")
+    arguments = parser.parse_intermixed_args()
+    device = common.start(arguments)
+    job = common.composed(arguments.device, arguments.threads, arguments.overrides)
+    rows, numbers = measure(job, arguments.rounds)
+    common.publish(rows, numbers, device, arguments.json)
 
 
 if __name__ == "__main__":

@@ -16,53 +16,20 @@ the GEMM rate that is measured here in the step's own precision.
 
 import logging
 import statistics
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import common
 import torch
 import torch.nn.functional as F
 
-from jepa_compare.compiling import choose, compiled
-from jepa_compare.compose import Job, understand
-from jepa_compare.interrupts import Interrupts
+from jepa_compare.compiling import autocast, choose, compiled
+from jepa_compare.compose import Job
 from jepa_compare.latents import Latents
 from jepa_compare.rng import generator
-from jepa_compare.run_writer import RunWriter
-from jepa_compare.tracking import Tracker
-from jepa_compare.train import Training, autocast
+from jepa_compare.train import Training
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
-
-
-def composed(loss: str, device: str, threads: int, overrides: list[str]) -> Job:
-    """The job that the command line would start."""
-    fixed = [f"aux_loss={loss}", f"device={device}", "tracking=disabled"]
-    return understand([*fixed, f"training.num_threads={threads}", *overrides], multirun=False).jobs[
-        0
-    ]
-
-
-@contextmanager
-def prepared(job: Job) -> Iterator[Training]:
-    """The state of a run, in a directory that is thrown away."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        RunWriter(Path(folder) / "run", job.identity, job.config.training.steps) as writer,
-    ):
-        tracker = Tracker(
-            job.config.tracking,
-            directory=Path(folder),
-            sweep="benchmark",
-            run_name="step",
-            name="step",
-            plain_config={},
-        )
-        yield Training(job.config, job.identity, writer, tracker, Interrupts())
 
 
 class Candidates:
@@ -71,9 +38,10 @@ class Candidates:
     def __init__(self, training: Training, steps: int) -> None:
         self.training, self.steps = training, steps
         self.batch = training.batch(0)
-        mode = training.config.training.compile
+        settings = training.config.training
+        mode = settings.compile
         if mode == "auto":
-            mode = choose(training.objective, self.batch, training.config.training.steps)
+            mode = choose(training.objective, self.batch, settings.steps, settings.precision)
         self.mode = mode
         self.forward = compiled(training.objective, mode)
         with torch.no_grad():
@@ -130,7 +98,7 @@ class Candidates:
 
 def measure(job: Job, rounds: int, steps: int) -> dict[str, Any]:
     """One row of the table, with its numbers."""
-    with prepared(job) as training:
+    with common.prepared(job) as training:
         device = training.device
         made = Candidates(training, steps)
         parts = {"step": made.step, "limit": made.limit, "data": made.data, "loss": made.loss}
@@ -168,7 +136,9 @@ def main() -> None:
     device = common.start(arguments)
     rows = [
         measure(
-            composed(loss, arguments.device, arguments.threads, arguments.overrides),
+            common.composed(
+                arguments.device, arguments.threads, [f"aux_loss={loss}", *arguments.overrides]
+            ),
             arguments.rounds,
             arguments.steps,
         )

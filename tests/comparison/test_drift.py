@@ -89,6 +89,27 @@ def test_an_edit_during_the_sweep_is_named_and_never_averaged(tmp_path: Path) ->
     assert len(with_test(comparison)) > 10
 
 
+@pytest.mark.parametrize(
+    ("setting", "unless", "key"),
+    [
+        ({"training.on_collapse": "stop"}, "warn", "evaluation.interval"),
+        ({"training.on_collapse": "stop"}, "warn", "evaluation.collapse_interval"),
+        ({"training.compile": "default"}, "off", "training.gradient_interval"),
+    ],
+)
+def test_an_interval_is_drift_only_where_training_depends_on_it(
+    tmp_path: Path, setting: dict[str, str], unless: str, key: str
+) -> None:
+    for folder, common in (("dependent", setting), ("free", dict.fromkeys(setting, unless))):
+        for seed in range(2):
+            changes = {**common, key: 10 * (seed + 1)}
+            write_run(tmp_path / folder, loss=VICREG, seed=seed, changes=changes)
+    assert [drift.key for drift in compared(tmp_path / "dependent").drift] == [key]
+    assert len(compared(tmp_path / "dependent").rows) == 2
+    free = compared(tmp_path / "free")
+    assert free.drift == () and len(free.rows) == 1
+
+
 def test_an_edit_of_one_loss_leaves_its_comparison_with_others(tmp_path: Path) -> None:
     for seed in range(3):
         write_run(tmp_path, loss=DINO, seed=seed)

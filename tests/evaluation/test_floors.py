@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+import jepa_compare.evaluation.settings as settings_module
+from jepa_compare.assess import evaluation_hash
 from jepa_compare.data.two_rooms import TwoRooms
 from jepa_compare.evaluation.floors import (
     POLICIES,
@@ -16,7 +18,7 @@ from jepa_compare.evaluation.floors import (
     stored_floor,
     world_floors,
 )
-from jepa_compare.evaluation.settings import EvaluationSettings
+from jepa_compare.evaluation.settings import EVALUATION_VERSION, EvaluationSettings
 
 CPU = torch.device("cpu")
 LoadSettings = Callable[..., EvaluationSettings]
@@ -88,3 +90,19 @@ def test_the_key_holds_what_the_numbers_depend_on(settings_of: LoadSettings) -> 
     assert untrained != key(
         "untrained", settings_of("default", frames=18), model_config=model, seed=0
     )
+
+
+def test_another_version_of_the_code_computes_every_number_again(
+    settings_of: LoadSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, world = settings_of("default"), {"name": "two_rooms"}
+
+    def names() -> list[str]:
+        keys = [floor_key(policy, world, settings) for policy in POLICIES]
+        untrained = floor_key("untrained", world, settings, {"dim": 128}, 0)
+        return [*keys, untrained, evaluation_hash(settings)]
+
+    before = names()
+    assert names() == before
+    monkeypatch.setattr(settings_module, "EVALUATION_VERSION", EVALUATION_VERSION + 1)
+    assert not set(names()) & set(before)

@@ -192,3 +192,17 @@ def test_a_constant_encoder_has_the_documented_gradient(name: str) -> None:
     # zero); SIGReg and DINO's center see where it is, and DINO's student is not yet its teacher.
     moves = name in ("sigreg", "dino_center", "dino")
     assert bool(grad.abs().max() > 1e-7) == moves
+
+
+@pytest.mark.parametrize(("sim_coeff", "batches"), [(0.0, 1), (1.0, 3)])
+def test_vicregs_projector_sees_only_what_the_loss_is_made_of(
+    sim_coeff: float, batches: int
+) -> None:
+    """Each batch moves the running statistics of its BatchNorm."""
+    loss = build("vicreg", on="context", sim_coeff=sim_coeff, projector=[8, 4])
+    output = loss(random_latents())
+    counts = [int(m.num_batches_tracked) for m in loss.modules() if hasattr(m, "running_mean")]  # pyright: ignore[reportArgumentType]
+    assert counts == [batches]
+    assert ("similarity" in output.terms) == (sim_coeff > 0)
+    alone = build("vicreg", on="context", sim_coeff=sim_coeff, projector=[])(random_latents())
+    assert "similarity" in alone.terms  # for nothing more than a subtraction

@@ -22,7 +22,9 @@ from jepa_compare.losses.sigreg import (
     expected_score,
 )
 from jepa_compare.losses.vicreg import covariance_term, variance_and_covariance, variance_term
+from scripts.benchmark.common import peak_bytes
 
+CPU = torch.device("cpu")
 SHAPES = [(24, 96), (60, 96), (96, 96), (400, 96)]  # n below, near, at and above d
 WEIGHT = 0.005
 
@@ -230,42 +232,30 @@ def test_a_double_backward_is_refused_in_one_line(name: str) -> None:
         torch.func.grad(lambda z: torch.func.grad(function)(z).square().sum())(z.detach())
 
 
-def peak_bytes(call: Callable[[], object]) -> int:
-    """The most that `call` holds at once, by the allocator's own record."""
-    with torch.profiler.profile(profile_memory=True) as profile:
-        call()
-    held = highest = 0
-    for event in profile.profiler.kineto_results.events():  # pyright: ignore
-        if event.name() == "[memory]":
-            held += event.nbytes()  # pyright: ignore[reportAttributeAccessIssue]
-            highest = max(highest, held)
-    return highest
-
-
 def test_memory_of_sigreg_does_not_grow_with_the_knots() -> None:
     """A few times the input and a group of slices, less than a tenth of the textbook form's."""
     x = torch.randn(512, 1024)
     peaks = {
-        knots: peak_bytes(lambda knots=knots: epps_pulley_with_gradient(x, knots, 3.0))
+        knots: peak_bytes(lambda knots=knots: epps_pulley_with_gradient(x, knots, 3.0), CPU)
         for knots in (9, 17, 33)
     }
     assert peaks[33] == pytest.approx(peaks[9], rel=0.15)
     assert peaks[17] < 3 * x.numel() * 4 + 3 * 2**21
     z = x.T.clone().requires_grad_()
-    textbook = peak_bytes(lambda: epps_pulley(z, 17, 3.0).mean().backward())
+    textbook = peak_bytes(lambda: epps_pulley(z, 17, 3.0).mean().backward(), CPU)
     assert peaks[17] < textbook / 10
 
 
 @pytest.mark.parametrize("name", ["vicreg", "barlow_twins"])
 def test_few_samples_of_many_features_need_no_square_matrix_of_features(name: str) -> None:
     z = sample("gaussian", 64, 2048).requires_grad_()
-    assert peak_bytes(lambda: FUNCTIONS[name](z).backward()) < 2048 * 2048 * 4
+    assert peak_bytes(lambda: FUNCTIONS[name](z).backward(), CPU) < 2048 * 2048 * 4
 
 
 def test_dino_needs_less_memory_than_the_textbook_form() -> None:
     z = sample("gaussian", 64, 4096).requires_grad_()
-    textbook = peak_bytes(lambda: dino_textbook(z).backward())
-    assert peak_bytes(lambda: dino(z).backward()) < 0.9 * textbook
+    textbook = peak_bytes(lambda: dino_textbook(z).backward(), CPU)
+    assert peak_bytes(lambda: dino(z).backward(), CPU) < 0.9 * textbook
 
 
 def test_expected_score_is_that_of_gaussian_samples() -> None:

@@ -26,7 +26,9 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Any:
     return loaded
 
 
-@pytest.mark.parametrize("name", ["losses", "step", "data", "start", "sweep"])
+@pytest.mark.parametrize(
+    "name", ["losses", "step", "data", "start", "sweep", "checkpoint", "evaluation"]
+)
 def test_every_benchmark_says_how_it_is_called(
     load: Any, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,13 +108,43 @@ def test_a_missing_checkout_is_named_and_left_out(
         assert f"{name}: not here" in shown
 
 
+SMALL = ("training=smoke", "evaluation=fast", "training.batch_size=4")
+
+
 def test_the_step_is_timed_beside_its_limit(load: Any) -> None:
     step = load("step")
     step.common.gemm_rate = lambda device, dtype: 1e9
     tiny = ["training=smoke", "evaluation=fast", "training.batch_size=4"]
-    row = step.measure(step.composed("vicreg", "cpu", 1, tiny), rounds=2, steps=1)
+    row = step.measure(
+        step.common.composed("cpu", 1, ["aux_loss=vicreg", *tiny]), rounds=2, steps=1
+    )
     assert row["loss"] == "vicreg" and row["numbers"]["flops"] > 0
     assert {len(values) for values in row["numbers"]["seconds"].values()} == {2}
+
+
+@pytest.mark.parametrize(("name", "rows"), [("checkpoint", 1), ("evaluation", 5)])
+def test_a_benchmark_of_a_run_writes_its_numbers_and_leaves_nothing(
+    load: Any, name: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = load(name)
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    here = []
+    real = benchmark.common.interleave
+
+    def spy(*arguments: Any) -> Any:
+        here.extend(tmp_path.iterdir())  # what would stay if it were killed now
+        return real(*arguments)
+
+    monkeypatch.setattr(benchmark.common, "interleave", spy)
+    few = ("evaluation.planning.tasks=2", "evaluation.planning.steps=2", "device=cpu")
+    options = ("--rounds", "1", "--threads", str(threads), "--json", "numbers.json")
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *options, *SMALL, *few])
+    benchmark.main()
+    assert here == [] and [path.name for path in tmp_path.iterdir()] == ["numbers.json"]
+    stored = json.loads((tmp_path / "numbers.json").read_text())
+    assert len(stored["table"]) == rows
+    assert {len(values) for values in stored["seconds"].values()} == {1}
 
 
 def test_a_sweep_runs_the_same_jobs_both_ways(load: Any) -> None:
