@@ -156,9 +156,21 @@ class Training:
         if self.writer.fresh_start:
             checkpoint.remove(directory)
             self.writer.fresh_start = False  # a retry continues what this attempt leaves
-        state = checkpoint.load(directory, self.identity["hash"], self.device)
+        try:
+            self.continue_from(checkpoint.load(directory, self.identity["hash"], self.device))
+        except (checkpoint.ForeignCheckpoint, torch.OutOfMemoryError):
+            raise
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            # As resumable as a foreign one: the next attempt must not start over and remove it.
+            raise checkpoint.ForeignCheckpoint(
+                f"{directory} cannot be continued ({type(error).__name__}:"
+                f" {' '.join(str(error).split())}); remove its checkpoints to start over"
+            ) from error
+
+    def continue_from(self, state: dict[str, Any] | None) -> None:
+        """Become what `save` has written, if all of it is there."""
         if state is not None and not self.writer.truncate_metrics(state["metrics_bytes"]):
-            log.warning("%s has lost rows: starting over", directory / METRICS)
+            log.warning("%s has lost rows: starting over", self.writer.directory / METRICS)
             state = None
         if state is None:
             self.writer.truncate_metrics(0)

@@ -250,6 +250,19 @@ def test_a_checkpoint_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path)
         assert theirs.read_bytes() == content
 
 
+def test_a_checkpoint_that_does_not_fit_is_not_removed(tmp_path: Path) -> None:
+    """Of other code under the same hash, say: both attempts refuse it, neither starts over."""
+    directory = tmp_path / "run"
+    directory.mkdir()
+    state = {"hash": job().identity["hash"], "metrics_bytes": 0, "objective": {}}
+    checkpoint.save(directory, state)
+    for _ in range(2):
+        with pytest.raises(checkpoint.ForeignCheckpoint, match=r"^.*run cannot be continued .*$"):
+            train(directory)
+        assert (directory / run_dir.CHECKPOINT).exists()
+        assert read_status(directory)["exception"]["resumable"]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
 def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     tmp_path: Path,
