@@ -114,7 +114,7 @@ def check(jobs: Sequence[Job]) -> None:
     from jepa_compare import build
 
     checkpoint_bytes: dict[str, int] = {}
-    needed = 0
+    needed: dict[Path, int] = {}  # by directory: several jobs may share one
     for job in jobs:
         parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
         key = content_hash(parts)
@@ -122,16 +122,17 @@ def check(jobs: Sequence[Job]) -> None:
             checkpoint_bytes[key] = build.check(job.config)
         if not is_complete(job.directory, job.identity):
             # Two are kept while a third is written.
-            needed += max(0, 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory))
+            missing = 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory)
+            needed[job.directory] = max(0, missing)
     directory = jobs[0].directory
     parent = directory.resolve()
     while not parent.exists():
         parent = parent.parent
     free = shutil.disk_usage(parent).free
-    if free < needed:
+    if free < sum(needed.values()):
         raise ConfigError(
-            f"{parent} has {free / 1e9:.3g} GB free, the checkpoints of {len(jobs)} runs need"
-            f" {needed / 1e9:.3g} GB; free some, or set hydra.sweep.dir elsewhere"
+            f"{parent} has {free / 1e9:.3g} GB free, the checkpoints of {len(needed)} runs need"
+            f" {sum(needed.values()) / 1e9:.3g} GB; free some, or set hydra.sweep.dir elsewhere"
         )
     try:
         probe = directory / ".hydra" / ".probe"
@@ -172,21 +173,21 @@ def conclude(directory: Path, jobs: Sequence[Job]) -> None:
         print(write_comparison([directory], out=directory / COMPARISON))
     except Exception as error:  # the runs are safe on disk; their comparison can be made again
         print(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
-    for job in jobs:
-        status = read_status(job.directory)
+    for directory in dict.fromkeys(job.directory for job in jobs):
+        status = read_status(directory)
         if status.get("state") == "interrupted":
             done = f"{status['step']} of {status['steps']}"
             print(
-                f"jepa_compare: {job.directory.name} was interrupted after {done} steps; the same"
+                f"jepa_compare: {directory.name} was interrupted after {done} steps; the same"
                 " command continues it",
                 file=sys.stderr,
             )
         if status.get("state") == "failed":
             exception = status["exception"]
             # A process that never came so far as to have a log has its output.
-            logs = (job.directory / name for name in (LOG, CONSOLE))
+            logs = (directory / name for name in (LOG, CONSOLE))
             print(
-                f"jepa_compare: {job.directory.name} failed: {exception['type']}:"
+                f"jepa_compare: {directory.name} failed: {exception['type']}:"
                 f" {exception['message']} (log: {next((p for p in logs if p.exists()), 'none')})",
                 file=sys.stderr,
             )

@@ -69,10 +69,16 @@ def write_queued(directory: Path, identity: Mapping[str, Any], steps: int) -> No
     run_dir.write_json(directory / run_dir.STATUS, status)
 
 
-def record_death(directory: Path, how: str) -> None:
-    """Say in the status of a run that its process ended without saying so; nobody owns it now."""
+def record_death(directory: Path, how: str, pid: int) -> None:
+    """Say in the status of a run that its process, `pid` on this machine, ended without saying so.
+
+    Nothing is said of a run that another process has taken: that one lives.
+    """
     status = read_status(directory)
-    if status.get("state") not in ("queued", "running"):
+    died_running = status.get("state") == "running" and (
+        (status.get("host"), status.get("pid")) == (socket.gethostname(), pid)
+    )
+    if not died_running and status.get("state") != "queued":
         return
     exception = {"type": "JobDied", "message": how, "traceback": "", "resumable": True}
     status |= {"state": "failed", "ended": time.time(), "exception": exception}

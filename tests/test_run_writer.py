@@ -118,12 +118,16 @@ def test_a_full_disk_does_not_hide_the_reason(
 
 def test_a_death_is_recorded_for_whoever_could_not_say_so(tmp_path: Path) -> None:
     write_queued(tmp_path, IDENTITY, steps=10)
-    record_death(tmp_path, "was killed by SIGKILL")
+    record_death(tmp_path, "was killed by SIGKILL", 4711)
     status = read_status(tmp_path)
     assert (status["state"], status["exception"]["message"]) == ("failed", "was killed by SIGKILL")
     with writer(tmp_path) as run:
         assert not run.fresh_start
-    record_death(tmp_path, "was killed by SIGKILL")
+        record_death(tmp_path, "lost the race for it", os.getpid() + 1)
+        assert read_status(tmp_path)["state"] == "running"  # it is ours, and alive
+        record_death(tmp_path, "was killed by SIGKILL", os.getpid())
+        assert read_status(tmp_path)["state"] == "failed"
+    record_death(tmp_path, "was killed by SIGKILL", os.getpid())
     assert read_status(tmp_path)["state"] == "completed"
 
 
