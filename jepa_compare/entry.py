@@ -37,9 +37,14 @@ from jepa_compare.run_dir import (
     FLOORS,
     LOG,
     content_hash,
-    read_json,
 )
-from jepa_compare.run_writer import differing_keys, is_complete, read_status, write_queued
+from jepa_compare.run_writer import (
+    differing_keys,
+    is_complete,
+    read_config,
+    read_status,
+    write_queued,
+)
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +205,8 @@ def _name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
     mine = {other.directory.name for other in jobs}
     prefix = job.directory.name.rsplit("_", 1)[0]
     for other in sorted(job.directory.parent.glob(f"{prefix}_????????")):
-        if other.name not in mine and (other / CONFIG).exists():
-            changed = differing_keys(read_json(other / CONFIG)["config"], job.identity["config"])
+        stored = read_config(other)  # a damaged one is that run's affair
+        if other.name not in mine and stored:
+            changed = differing_keys(stored["config"], job.identity["config"])
             message = f"{job.directory.name} is another run than {other.name}: {'; '.join(changed)}"
             print(f"jepa_compare: {message}", file=sys.stderr)

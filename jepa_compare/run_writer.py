@@ -47,16 +47,26 @@ def read_status(directory: Path) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
+def read_config(directory: Path) -> dict[str, Any]:
+    """The identity of a run of ours; an empty mapping where there is none or it is damaged."""
+    try:
+        identity = run_dir.read_json(directory / run_dir.CONFIG)
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(identity, dict) and {"hash", "config"} <= identity.keys()
+    return identity if whole else {}
+
+
 def is_complete(directory: Path, identity: Mapping[str, Any]) -> bool:
     """Whether `directory` holds this very run, finished."""
     if read_status(directory).get("state") != "completed":
         return False
     try:
-        stored = run_dir.read_json(directory / run_dir.CONFIG)
         summary = run_dir.read_json(directory / run_dir.SUMMARY)
     except (OSError, ValueError):
         return False
-    return stored.get("hash") == identity["hash"] and "metrics" in summary
+    finished = isinstance(summary, dict) and "metrics" in summary
+    return finished and read_config(directory).get("hash") == identity["hash"]
 
 
 def write_queued(directory: Path, identity: Mapping[str, Any], steps: int) -> None:
@@ -134,14 +144,19 @@ class RunWriter:
         exception = status.get("exception") or {}
         self.fresh_start = state == "failed" and not exception.get("resumable", False)
         config = self.directory / run_dir.CONFIG
-        if config.exists():
-            old = run_dir.read_json(config)
-            if old["hash"] != self._identity["hash"]:
-                changed = differing_keys(old["config"], self._identity["config"])
-                raise OtherRun(
-                    f"{self.directory} holds another run ({'; '.join(changed)}); choose another"
-                    " hydra.run.dir, or remove it"
-                )
+        old = read_config(self.directory)
+        if old and old["hash"] != self._identity["hash"]:
+            changed = differing_keys(old["config"], self._identity["config"])
+            raise OtherRun(
+                f"{self.directory} holds another run ({'; '.join(changed)}); choose another"
+                " hydra.run.dir, or remove it"
+            )
+        # A damaged one is written anew where the directory's name says which run it is.
+        if not old and config.exists() and not self.directory.name.endswith(self._identity["hash"]):
+            raise OtherRun(
+                f"{config} is damaged and may be another run's; choose another hydra.run.dir, or"
+                " remove it"
+            )
         for folder in (self.directory, self.directory / run_dir.EVALUATIONS):
             run_dir.remove_leftovers(folder)
         run_dir.write_json(config, self._identity)

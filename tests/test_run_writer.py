@@ -68,6 +68,21 @@ def test_another_configuration_is_refused_by_name(tmp_path: Path) -> None:
         pass  # the refusal has let the lock go
 
 
+@pytest.mark.parametrize("content", ['{"hash": "ff', "[]", '{"hash": "ffffffff"}', "\x00" * 40])
+def test_a_damaged_config_is_written_anew_where_the_name_says_whose_it_is(
+    tmp_path: Path, content: str
+) -> None:
+    own, custom = tmp_path / f"vicreg_s0_{IDENTITY['hash']}", tmp_path / "custom"
+    for directory in (own, custom):
+        directory.mkdir()
+        (directory / run_dir.CONFIG).write_text(content)
+    with writer(own):
+        assert run_dir.read_json(own / run_dir.CONFIG) == IDENTITY
+    with pytest.raises(OtherRun, match="config.json is damaged"), writer(custom):
+        pass
+    assert (custom / run_dir.CONFIG).read_text() == content
+
+
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     with (
         writer(tmp_path),

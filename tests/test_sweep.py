@@ -312,6 +312,13 @@ def test_a_changed_config_is_another_directory_and_the_difference_is_named(
     assert not set(directories[0]) & set(directories[1])
     assert directories[1] == directories[2]
 
+    # A damaged config of another run is passed over, not ours to fail on.
+    (directories[0][0] / run_dir.CONFIG).write_text('{"config": {"trai')
+    grid = ["sweep=mine", "seed=0", "training.lr=0.003", *TINY]
+    with entry.sweep(understand(grid, multirun=True).jobs):
+        message = capsys.readouterr().err
+    assert directories[0][0].name not in message and directories[1][0].name in message
+
 
 @pytest.mark.slow
 def test_a_wheel_runs_in_a_clean_environment_from_an_empty_directory(tmp_path: Path) -> None:
