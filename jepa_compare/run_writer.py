@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -98,9 +98,9 @@ def record_death(directory: Path, how: str, pid: int) -> None:
 class RunWriter:
     """Owns a run directory while it is entered.
 
-    Entering raises Locked if another process owns it (and has not left after `patience` seconds)
-    and OtherRun if another configuration lives in it. Leaving records how: completed, failed (with
-    the exception) or interrupted.
+    Entering raises Locked if another process owns it (and has not left after `patience` seconds,
+    in which `on_wait` is called and may raise) and OtherRun if another configuration lives in it.
+    Leaving records how: completed, failed (with the exception) or interrupted.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class RunWriter:
         identity: Mapping[str, Any],
         steps: int,
         patience: float = LEAVE_SECONDS,
+        on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.directory = directory
         self.taken_over: str | None = None
@@ -124,7 +125,9 @@ class RunWriter:
         self._started = time.time()
         self._state: State | None = None
         self._recording = threading.Lock()
-        self._lock = DirectoryLock(directory, patience=patience, on_beat=self._beat)
+        self._lock = DirectoryLock(
+            directory, patience=patience, on_beat=self._beat, on_wait=on_wait
+        )
 
     def __enter__(self) -> "RunWriter":
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
     steps = config.training.steps
     with (
         Interrupts() as interrupts,
-        RunWriter(directory, identity, steps) as writer,
+        RunWriter(directory, identity, steps, on_wait=interrupts.leave_if_requested) as writer,
         Tracker(
             config.tracking,
             directory=directory,
@@ -67,6 +67,7 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
             run_name=identity["run_name"],
             name=identity["name"],
             plain_config=identity["config"],
+            interrupts=interrupts,
         ) as tracker,
     ):
         if writer.taken_over:

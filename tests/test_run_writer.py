@@ -78,7 +78,7 @@ def test_a_damaged_config_is_written_anew_where_the_name_says_whose_it_is(
         (directory / run_dir.CONFIG).write_text(content)
     with writer(own):
         assert run_dir.read_json(own / run_dir.CONFIG) == IDENTITY
-    with pytest.raises(OtherRun, match="config.json is damaged"), writer(custom):
+    with pytest.raises(OtherRun, match=r"config\.json is damaged"), writer(custom):
         pass
     assert (custom / run_dir.CONFIG).read_text() == content
 
