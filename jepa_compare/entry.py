@@ -11,6 +11,7 @@ from pathlib import Path
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare import launcher
@@ -39,6 +40,7 @@ from jepa_compare.run_dir import (
     content_hash,
 )
 from jepa_compare.run_writer import (
+    OtherRun,
     differing_keys,
     is_complete,
     read_config,
@@ -81,6 +83,17 @@ def _hydra_main() -> None:
 
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process the launcher runs it."""
+    from jepa_compare.checkpoint import ForeignCheckpoint  # torch, only where there is a job
+
+    try:
+        _run(cfg)
+    except (ConfigError, ForeignCheckpoint, Locked, OtherRun) as error:
+        if HydraConfig.get().mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
+            die(str(error))
+        raise
+
+
+def _run(cfg: DictConfig) -> None:
     with_hydra = OmegaConf.merge({"hydra": HydraConfig.get()}, cfg)
     assert isinstance(with_hydra, DictConfig)
     identity = identity_of(with_hydra)

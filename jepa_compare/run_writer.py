@@ -190,6 +190,12 @@ class RunWriter:
         finally:
             self._lock.__exit__(None, None, None)
 
+    def begin(self, step: int) -> None:
+        """Say where an attempt begins, and that it does so now: a status tells its pace."""
+        with self._recording:
+            self.step = self.first_step = step
+            self._started = time.time()
+
     def _beat(self) -> None:
         with self._recording:
             if self._state == "running":

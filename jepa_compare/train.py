@@ -154,6 +154,7 @@ class Training:
     def restore(self) -> None:
         """Continue from the newest checkpoint, or start from nothing."""
         directory = self.writer.directory
+        self.writer.begin(0)  # not where an attempt before this one, in this process, has failed
         if self.writer.fresh_start:
             checkpoint.remove(directory)
             self.writer.fresh_start = False  # a retry continues what this attempt leaves
@@ -183,7 +184,7 @@ class Training:
         self.compile_mode = state["compile_mode"]
         self.alarms, self.alarmed = state["alarms"], state["alarmed"]
         self.collapsed_at = state["collapsed_at"]
-        self.writer.step = self.writer.first_step = self.step
+        self.writer.begin(self.step)
         self.evaluator.recall(self.writer.read_metrics())
         log.info("continuing at step %d", self.step)
         for part in ("versions", "hardware", "git"):
