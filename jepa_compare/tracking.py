@@ -79,8 +79,12 @@ class Tracker:
             log.warning("no Weights & Biases key is set: tracking goes on offline")
             mode = "offline"
         if mode != "disabled":
-            with self._interrupts.at_once():
-                self._run = self._start(mode)
+            try:
+                with self._interrupts.at_once():
+                    self._run = self._start(mode)
+            except Interrupted:
+                _end_service_soon()
+                raise
         return self
 
     def _start(self, mode: str) -> Any:
@@ -144,7 +148,7 @@ class Tracker:
         code = 0 if error is None else 1
         finishing = threading.Thread(target=self._finish, args=(code,), daemon=True)
         finishing.start()
-        started = time.monotonic()
+        started, asked = time.monotonic(), False
         while finishing.is_alive():
             asked = isinstance(error, Interrupted) or self._interrupts.requested is not None
             if time.monotonic() - started >= (LEAVE_SECONDS if asked else FINISH_SECONDS):
@@ -155,9 +159,26 @@ class Tracker:
                 "Weights & Biases does not finish: its files are in %s, for 'wandb sync'",
                 Path(self._arguments["dir"]) / "wandb",
             )
+            if asked:
+                _end_service_soon()
 
     def _finish(self, code: int) -> None:
         try:
             self._run.finish(exit_code=code)
         except Exception as failure:
             log.warning("Weights & Biases failed at the end (%s)", failure)
+
+
+def _end_service_soon() -> None:
+    """For a process that was asked to leave: as it ends, W&B waits for its service, which waits
+    for the server as long as it likes (17 s where that is silent), and has no setting for it."""
+
+    def end() -> None:
+        with contextlib.suppress(Exception):  # private: another version waits as long as it likes
+            from wandb.sdk import wandb_setup
+
+            wandb_setup._singleton._connection._proc._process.kill()  # pyright: ignore
+
+    timer = threading.Timer(LEAVE_SECONDS, end)
+    timer.daemon = True
+    timer.start()
