@@ -109,8 +109,8 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
     try:
         return 0 if reproduce(arguments.path, arguments.out) else 1
-    except RuntimeError as error:
-        print(f"jepa-compare: {error}", file=sys.stderr)
+    except (RuntimeError, ValueError, OSError) as error:
+        print(f"jepa-compare: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 

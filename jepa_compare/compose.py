@@ -73,6 +73,15 @@ def typed(config: dict[str, Any]) -> Config:
     return merged
 
 
+def typed_again(config: dict[str, Any], source: Path) -> Config:
+    """The config that `source` holds, typed. Raises ConfigError if the schema is another one."""
+    try:
+        return typed(config)
+    except (OmegaConfBaseException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{source} is no configuration of this version ({reason})") from error
+
+
 def run_name(cfg: DictConfig) -> str:
     """`<loss>_s<seed>_<8 hex>`: the run directory's name, addressed by content."""
     from jepa_compare.build import resolve_device  # torch, only once a run is named

@@ -11,6 +11,7 @@ from pathlib import Path
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare import launcher
@@ -37,9 +38,15 @@ from jepa_compare.run_dir import (
     FLOORS,
     LOG,
     content_hash,
-    read_json,
 )
-from jepa_compare.run_writer import differing_keys, is_complete, read_status, write_queued
+from jepa_compare.run_writer import (
+    OtherRun,
+    differing_keys,
+    is_complete,
+    read_config,
+    read_status,
+    write_queued,
+)
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +83,17 @@ def _hydra_main() -> None:
 
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process the launcher runs it."""
+    from jepa_compare.checkpoint import ForeignCheckpoint  # torch, only where there is a job
+
+    try:
+        _run(cfg)
+    except (ConfigError, ForeignCheckpoint, Locked, OtherRun) as error:
+        if HydraConfig.get().mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
+            die(str(error))
+        raise
+
+
+def _run(cfg: DictConfig) -> None:
     with_hydra = OmegaConf.merge({"hydra": HydraConfig.get()}, cfg)
     assert isinstance(with_hydra, DictConfig)
     identity = identity_of(with_hydra)
@@ -114,7 +132,7 @@ def check(jobs: Sequence[Job]) -> None:
     from jepa_compare import build
 
     checkpoint_bytes: dict[str, int] = {}
-    needed = 0
+    needed: dict[Path, int] = {}  # by directory: several jobs may share one
     for job in jobs:
         parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
         key = content_hash(parts)
@@ -122,16 +140,17 @@ def check(jobs: Sequence[Job]) -> None:
             checkpoint_bytes[key] = build.check(job.config)
         if not is_complete(job.directory, job.identity):
             # Two are kept while a third is written.
-            needed += max(0, 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory))
+            missing = 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory)
+            needed[job.directory] = max(0, missing)
     directory = jobs[0].directory
     parent = directory.resolve()
     while not parent.exists():
         parent = parent.parent
     free = shutil.disk_usage(parent).free
-    if free < needed:
+    if free < sum(needed.values()):
         raise ConfigError(
-            f"{parent} has {free / 1e9:.3g} GB free, the checkpoints of {len(jobs)} runs need"
-            f" {needed / 1e9:.3g} GB; free some, or set hydra.sweep.dir elsewhere"
+            f"{parent} has {free / 1e9:.3g} GB free, the checkpoints of {len(needed)} runs need"
+            f" {sum(needed.values()) / 1e9:.3g} GB; free some, or set hydra.sweep.dir elsewhere"
         )
     try:
         probe = directory / ".hydra" / ".probe"
@@ -172,21 +191,21 @@ def conclude(directory: Path, jobs: Sequence[Job]) -> None:
         print(write_comparison([directory], out=directory / COMPARISON))
     except Exception as error:  # the runs are safe on disk; their comparison can be made again
         print(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
-    for job in jobs:
-        status = read_status(job.directory)
+    for directory in dict.fromkeys(job.directory for job in jobs):
+        status = read_status(directory)
         if status.get("state") == "interrupted":
             done = f"{status['step']} of {status['steps']}"
             print(
-                f"jepa_compare: {job.directory.name} was interrupted after {done} steps; the same"
+                f"jepa_compare: {directory.name} was interrupted after {done} steps; the same"
                 " command continues it",
                 file=sys.stderr,
             )
         if status.get("state") == "failed":
             exception = status["exception"]
             # A process that never came so far as to have a log has its output.
-            logs = (job.directory / name for name in (LOG, CONSOLE))
+            logs = (directory / name for name in (LOG, CONSOLE))
             print(
-                f"jepa_compare: {job.directory.name} failed: {exception['type']}:"
+                f"jepa_compare: {directory.name} failed: {exception['type']}:"
                 f" {exception['message']} (log: {next((p for p in logs if p.exists()), 'none')})",
                 file=sys.stderr,
             )
@@ -199,7 +218,8 @@ def _name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
     mine = {other.directory.name for other in jobs}
     prefix = job.directory.name.rsplit("_", 1)[0]
     for other in sorted(job.directory.parent.glob(f"{prefix}_????????")):
-        if other.name not in mine and (other / CONFIG).exists():
-            changed = differing_keys(read_json(other / CONFIG)["config"], job.identity["config"])
+        stored = read_config(other)  # a damaged one is that run's affair
+        if other.name not in mine and stored:
+            changed = differing_keys(stored["config"], job.identity["config"])
             message = f"{job.directory.name} is another run than {other.name}: {'; '.join(changed)}"
             print(f"jepa_compare: {message}", file=sys.stderr)

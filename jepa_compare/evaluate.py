@@ -95,11 +95,14 @@ def finished_runs(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         found = [path] if (path / run_dir.CONFIG).exists() else []
         found += sorted(p.parent for p in path.glob(f"**/*/{run_dir.CONFIG}"))
-        finished = [run for run in found if (run / run_dir.EXPORT).exists()]
+        missing = [
+            next((n for n in (run_dir.EXPORT, run_dir.SUMMARY) if not (run / n).exists()), None)
+            for run in found
+        ]
+        finished = [run for run, name in zip(found, missing, strict=True) if name is None]
         if found and not finished:
             raise NoSuchRun(
-                f"{found[0]} has no {run_dir.EXPORT}: the run did not finish; give its command"
-                " again"
+                f"{found[0]} has no {missing[0]}: the run did not finish; give its command again"
             )
         if not finished:
             raise NoSuchRun(f"{path} holds no finished run; name a run directory, or a sweep's")
@@ -130,10 +133,10 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
             metrics = run_dir.read_json(path)["metrics"]
             shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
             print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)
-    except (NoSuchRun, ConfigError) as error:
-        die(str(error))
     except BrokenPipeError:
         sys.exit(1)
+    except (NoSuchRun, ConfigError, OSError) as error:
+        die(str(error))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from jepa_compare import build, run_dir
-from jepa_compare.compose import typed
+from jepa_compare.compose import typed_again
 from jepa_compare.config import Config
 from jepa_compare.models.encoders import Encoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import Predictor
+from jepa_compare.run_writer import read_config
 
 
 class NoSuchRun(RuntimeError):
@@ -30,11 +31,17 @@ def export(directory: Path, model: JEPA) -> None:
 
 
 def load_config(directory: Path) -> Config:
-    """The configuration of a run directory. Raises NoSuchRun if there is none."""
+    """The configuration of a run directory.
+
+    Raises NoSuchRun if there is none or it is damaged, ConfigError if it is another version's.
+    """
     path = directory / run_dir.CONFIG
     if not path.exists():
         raise NoSuchRun(f"{directory} is no run directory: it has no {run_dir.CONFIG}")
-    return typed(run_dir.read_json(path)["config"])
+    stored = read_config(directory)
+    if not stored:
+        raise NoSuchRun(f"{path} is damaged")
+    return typed_again(stored["config"], path)
 
 
 def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:

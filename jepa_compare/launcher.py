@@ -5,9 +5,9 @@ it. Every job is this command line with one combination of its values, so that i
 """
 
 import contextlib
+import functools
 import logging
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -95,8 +95,8 @@ class _Job:
     directory: Path
     command: list[str]
     config: DictConfig
-    done: bool = False
-    """Its run is there, with the evaluation that is asked for: no process is needed."""
+    is_done: Callable[[], bool] = lambda: False
+    """Whether its run is there, with the evaluation that is asked for: no process is needed."""
     process: subprocess.Popen[bytes] | None = None
     slot: str | None = None
 
@@ -171,7 +171,8 @@ class ProcessLauncher(Launcher):
             if source.provider == "command-line":
                 arguments = ["--config-dir", source.path, *arguments]
         command = [sys.executable, "-m", "jepa_compare.train", *arguments]
-        return _Job(index, overrides, directory, command, config, _is_done(directory, config))
+        is_done = functools.partial(_is_done, directory, config)
+        return _Job(index, overrides, directory, command, config, is_done)
 
 
 @dataclass
@@ -183,10 +184,7 @@ class _Pool:
     finished: dict[int, JobReturn] = field(default_factory=dict)
 
     def run(self) -> list[JobReturn]:
-        waiting = queue.SimpleQueue[_Job]()
-        for job in self.jobs:
-            waiting.put(job)
-        free, running = list(self.slots), list[_Job]()
+        waiting, free, running = list(self.jobs), list(self.slots), list[_Job]()
         console = Console(stderr=True)
         display = Progress(
             TextColumn("{task.description}"),
@@ -200,12 +198,12 @@ class _Pool:
             total = display.add_task("jobs", total=len(self.jobs))
             bars = {}
             try:
-                while running or not waiting.empty():
+                while running or waiting:
                     # Read here, not raised anywhere: no process may be started and not noted.
                     interrupts.leave_if_requested()
-                    while free and not waiting.empty():
-                        job = waiting.get()
-                        if job.done:
+                    while free and (job := _next(waiting, running)):
+                        waiting.remove(job)
+                        if job.is_done():
                             self.finished[job.index] = _completed(job)
                             log.info(
                                 "\t#%d is complete: skipped: %s", job.index, job.directory.name
@@ -260,15 +258,9 @@ class _Pool:
             log.info("\t#%d completed: %s", job.index, job.directory.name)
             return _completed(job)
         _kill_group(job.process.pid)  # what it had started itself
-        how = f"ended with exit status {code}"
-        if code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        how += f"; its output is in {job.directory / CONSOLE}"
+        how = f"{_ending(code)}; its output is in {job.directory / CONSOLE}"
         log.warning("\t#%d failed: %s %s", job.index, job.directory.name, how)
-        try:
-            record_death(job.directory, how)
-        except OSError as error:
-            log.warning("\t#%d: its status cannot be written (%s)", job.index, error)
+        _record_death(job, how)
         result = _completed(job)
         result.status = JobStatus.FAILED
         result.return_value = JobFailed(f"{job.directory.name} {how}")
@@ -276,15 +268,42 @@ class _Pool:
 
     def _stop(self, running: list[_Job]) -> None:
         """Ask what still runs to leave, then make it."""
-        processes = [job.process for job in running if job.process is not None]
-        for process in processes:
+        processes = [(job, job.process) for job in running if job.process is not None]
+        for _, process in processes:
             process.terminate()
         deadline = time.monotonic() + LEAVE_SECONDS
-        for process in processes:
+        for job, process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
             _kill_group(process.pid)  # itself, if it is still there, and what it had started
-            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+            # One that had not yet begun, and did what it was told, remains queued.
+            if process.wait() not in (0, -signal.SIGTERM):
+                _record_death(job, f"{_ending(process.returncode)} as the launcher left")
+
+
+def _ending(code: int) -> str:
+    return (
+        f"was killed by {signal.Signals(-code).name}"
+        if code < 0
+        else f"ended with exit status {code}"
+    )
+
+
+def _record_death(job: _Job, how: str) -> None:
+    assert job.process is not None
+    try:
+        record_death(job.directory, how, job.process.pid)
+    except OSError as error:
+        log.warning("\t#%d: its status cannot be written (%s)", job.index, error)
+
+
+def _next(waiting: Sequence[_Job], running: Sequence[_Job]) -> _Job | None:
+    """The first job whose directory nobody writes into: values that do not change a run, as other
+    evaluations of it, give several jobs one directory."""
+    taken = {job.directory for job in running}
+    return next((job for job in waiting if job.directory not in taken), None)
 
 
 def _is_done(directory: Path, config: DictConfig) -> bool:

@@ -35,16 +35,22 @@ class DirectoryLock:
     lock is free belongs to an owner that died; `taken_over` describes it. The file stays where it
     is: unlinking a lock file lets two processes each lock their own copy of it.
 
-    `patience`: seconds to wait for an owner to leave. `on_beat` is called with every heartbeat.
+    `patience`: seconds to wait for an owner to leave. `on_beat` is called with every heartbeat;
+    `on_wait` again and again while an owner is waited for or watched: it may raise, to leave.
     """
 
     taken_over: str | None = None
 
     def __init__(
-        self, directory: Path, *, patience: float = 0.0, on_beat: Callable[[], None] | None = None
+        self,
+        directory: Path,
+        *,
+        patience: float = 0.0,
+        on_beat: Callable[[], None] | None = None,
+        on_wait: Callable[[], None] | None = None,
     ) -> None:
         self._path = directory / LOCK
-        self._patience, self._on_beat = patience, on_beat
+        self._patience, self._on_beat, self._on_wait = patience, on_beat, on_wait
         self._left = threading.Event()
 
     def __enter__(self) -> "DirectoryLock":
@@ -87,9 +93,14 @@ class DirectoryLock:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise self._locked() from None
-                time.sleep(_POLL_SECONDS)
+                self._wait()
             except OSError:
                 return False
+
+    def _wait(self) -> None:
+        if self._on_wait is not None:
+            self._on_wait()
+        time.sleep(_POLL_SECONDS)
 
     def _watch(self, owner: dict[str, object]) -> None:
         """Raise Locked if the heartbeat of `owner` moves within STALE_SECONDS."""
@@ -97,7 +108,7 @@ class DirectoryLock:
             return
         deadline = time.monotonic() + STALE_SECONDS
         while time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
+            self._wait()
             now = self._owner()
             if not now:
                 return  # it has left in order

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jepa_compare import run_dir
-from jepa_compare.run_writer import differing_keys
+from jepa_compare.run_writer import differing_keys, read_config
 
 _RECORDED = ("versions", "hardware", "git", "flags", "environment")
 
@@ -37,9 +37,10 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
 
     Prints what differs: first the surroundings, then the metrics. Returns whether all metrics are
     equal, bit for bit. Raises CannotReproduce if `directory` holds no finished run, or `out` holds
-    anything. A run that diverged is reproduced by one that diverges.
+    anything, ConfigError if its config cannot run here. A run that diverged is reproduced by one
+    that diverges.
     """
-    from jepa_compare.compose import typed
+    from jepa_compare.compose import typed_again
     from jepa_compare.train import Diverged, run
 
     for name in (run_dir.CONFIG, run_dir.SUMMARY, run_dir.METRICS):
@@ -47,18 +48,24 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
             raise CannotReproduce(f"{directory} holds no finished run: it has no {name}")
     if out is not None and out.exists() and any(out.iterdir()):
         raise CannotReproduce(f"{out} is not empty: a run that is there would be continued")
-    identity = run_dir.read_json(directory / run_dir.CONFIG)
-    config = typed(identity["config"])
+    identity, old = read_config(directory), run_dir.read_json(directory / run_dir.SUMMARY)
+    for name, content in ((run_dir.CONFIG, identity), (run_dir.SUMMARY, old)):
+        if not isinstance(content, dict) or not content:
+            raise CannotReproduce(f"{directory / name} is damaged")
+    rows = rows_of(directory)
+    config = typed_again(identity["config"], directory / run_dir.CONFIG)
+    # What `auto` chose then: measured again, it may choose otherwise, and round otherwise.
+    config.training.compile = old.get("compile", config.training.compile)
     config.tracking.mode = "disabled"  # or W&B would take it for the first run, resumed
     with tempfile.TemporaryDirectory() as temporary:
         again = out or Path(temporary) / directory.name
         with contextlib.suppress(Diverged):
             run(config, identity, again)
-        old, new = (run_dir.read_json(path / run_dir.SUMMARY) for path in (directory, again))
+        new = run_dir.read_json(again / run_dir.SUMMARY)
         for name in _RECORDED:
             for line in differing_keys(old.get(name), new.get(name), f"{name}."):
                 print(f"differs: {line}")
-        difference = first_difference(rows_of(directory), rows_of(again))
+        difference = first_difference(rows, rows_of(again))
     if difference is None:
         print(f"{directory.name}: all metrics equal, bit for bit")
     else:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,16 +47,26 @@ def read_status(directory: Path) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
+def read_config(directory: Path) -> dict[str, Any]:
+    """The identity of a run of ours; an empty mapping where there is none or it is damaged."""
+    try:
+        identity = run_dir.read_json(directory / run_dir.CONFIG)
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(identity, dict) and {"hash", "config"} <= identity.keys()
+    return identity if whole else {}
+
+
 def is_complete(directory: Path, identity: Mapping[str, Any]) -> bool:
     """Whether `directory` holds this very run, finished."""
     if read_status(directory).get("state") != "completed":
         return False
     try:
-        stored = run_dir.read_json(directory / run_dir.CONFIG)
         summary = run_dir.read_json(directory / run_dir.SUMMARY)
     except (OSError, ValueError):
         return False
-    return stored.get("hash") == identity["hash"] and "metrics" in summary
+    finished = isinstance(summary, dict) and "metrics" in summary
+    return finished and read_config(directory).get("hash") == identity["hash"]
 
 
 def write_queued(directory: Path, identity: Mapping[str, Any], steps: int) -> None:
@@ -69,10 +79,16 @@ def write_queued(directory: Path, identity: Mapping[str, Any], steps: int) -> No
     run_dir.write_json(directory / run_dir.STATUS, status)
 
 
-def record_death(directory: Path, how: str) -> None:
-    """Say in the status of a run that its process ended without saying so; nobody owns it now."""
+def record_death(directory: Path, how: str, pid: int) -> None:
+    """Say in the status of a run that its process, `pid` on this machine, ended without saying so.
+
+    Nothing is said of a run that another process has taken: that one lives.
+    """
     status = read_status(directory)
-    if status.get("state") not in ("queued", "running"):
+    died_running = status.get("state") == "running" and (
+        (status.get("host"), status.get("pid")) == (socket.gethostname(), pid)
+    )
+    if not died_running and status.get("state") != "queued":
         return
     exception = {"type": "JobDied", "message": how, "traceback": "", "resumable": True}
     status |= {"state": "failed", "ended": time.time(), "exception": exception}
@@ -82,9 +98,9 @@ def record_death(directory: Path, how: str) -> None:
 class RunWriter:
     """Owns a run directory while it is entered.
 
-    Entering raises Locked if another process owns it (and has not left after `patience` seconds)
-    and OtherRun if another configuration lives in it. Leaving records how: completed, failed (with
-    the exception) or interrupted.
+    Entering raises Locked if another process owns it (and has not left after `patience` seconds,
+    in which `on_wait` is called and may raise) and OtherRun if another configuration lives in it.
+    Leaving records how: completed, failed (with the exception) or interrupted.
     """
 
     def __init__(
@@ -93,6 +109,7 @@ class RunWriter:
         identity: Mapping[str, Any],
         steps: int,
         patience: float = LEAVE_SECONDS,
+        on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.directory = directory
         self.taken_over: str | None = None
@@ -108,7 +125,9 @@ class RunWriter:
         self._started = time.time()
         self._state: State | None = None
         self._recording = threading.Lock()
-        self._lock = DirectoryLock(directory, patience=patience, on_beat=self._beat)
+        self._lock = DirectoryLock(
+            directory, patience=patience, on_beat=self._beat, on_wait=on_wait
+        )
 
     def __enter__(self) -> "RunWriter":
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -128,14 +147,19 @@ class RunWriter:
         exception = status.get("exception") or {}
         self.fresh_start = state == "failed" and not exception.get("resumable", False)
         config = self.directory / run_dir.CONFIG
-        if config.exists():
-            old = run_dir.read_json(config)
-            if old["hash"] != self._identity["hash"]:
-                changed = differing_keys(old["config"], self._identity["config"])
-                raise OtherRun(
-                    f"{self.directory} holds another run ({'; '.join(changed)}); choose another"
-                    " hydra.run.dir, or remove it"
-                )
+        old = read_config(self.directory)
+        if old and old["hash"] != self._identity["hash"]:
+            changed = differing_keys(old["config"], self._identity["config"])
+            raise OtherRun(
+                f"{self.directory} holds another run ({'; '.join(changed)}); choose another"
+                " hydra.run.dir, or remove it"
+            )
+        # A damaged one is written anew where the directory's name says which run it is.
+        if not old and config.exists() and not self.directory.name.endswith(self._identity["hash"]):
+            raise OtherRun(
+                f"{config} is damaged and may be another run's; choose another hydra.run.dir, or"
+                " remove it"
+            )
         for folder in (self.directory, self.directory / run_dir.EVALUATIONS):
             run_dir.remove_leftovers(folder)
         run_dir.write_json(config, self._identity)
@@ -165,6 +189,12 @@ class RunWriter:
             log.error("the status cannot be written (%s)", failure)
         finally:
             self._lock.__exit__(None, None, None)
+
+    def begin(self, step: int) -> None:
+        """Say where an attempt begins, and that it does so now: a status tells its pace."""
+        with self._recording:
+            self.step = self.first_step = step
+            self._started = time.time()
 
     def _beat(self) -> None:
         with self._recording:

@@ -6,6 +6,7 @@ import netrc
 import os
 import re
 import threading
+import time
 import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,14 @@ from types import TracebackType
 from typing import Any
 
 from jepa_compare.config import TrackingConfig
-from jepa_compare.interrupts import Interrupted
+from jepa_compare.interrupts import Interrupted, Interrupts
 
 log = logging.getLogger(__name__)
-
 
 FINISH_SECONDS = 60.0
 LEAVE_SECONDS = 3.0
 """Instead of the former for a run that was asked to leave."""
+_POLL_SECONDS = 0.05
 
 
 def _has_key() -> bool:
@@ -37,7 +38,8 @@ class Tracker:
     """One W&B run per job, grouped by sweep; a silent no-op once W&B has failed.
 
     The name leaves the seed out, so that the web UI averages the seeds of one name. The id is a
-    function of sweep and run, so that a resumed run goes on under the same one.
+    function of sweep and run, so that a resumed run goes on under the same one. `interrupts` of
+    the run cut short what waits for a server.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Tracker:
         run_name: str,
         name: str,
         plain_config: Mapping[str, Any],
+        interrupts: Interrupts | None = None,
     ) -> None:
         self._config = config
+        self._interrupts = interrupts or Interrupts()
         self._arguments: dict[str, Any] = {
             "project": config.project,
             "entity": config.entity,
@@ -75,7 +79,12 @@ class Tracker:
             log.warning("no Weights & Biases key is set: tracking goes on offline")
             mode = "offline"
         if mode != "disabled":
-            self._run = self._start(mode)
+            try:
+                with self._interrupts.at_once():
+                    self._run = self._start(mode)
+            except Interrupted:
+                _end_service_soon()
+                raise
         return self
 
     def _start(self, mode: str) -> Any:
@@ -139,15 +148,37 @@ class Tracker:
         code = 0 if error is None else 1
         finishing = threading.Thread(target=self._finish, args=(code,), daemon=True)
         finishing.start()
-        finishing.join(LEAVE_SECONDS if isinstance(error, Interrupted) else FINISH_SECONDS)
+        started, asked = time.monotonic(), False
+        while finishing.is_alive():
+            asked = isinstance(error, Interrupted) or self._interrupts.requested is not None
+            if time.monotonic() - started >= (LEAVE_SECONDS if asked else FINISH_SECONDS):
+                break
+            finishing.join(_POLL_SECONDS)
         if finishing.is_alive():
             log.warning(
                 "Weights & Biases does not finish: its files are in %s, for 'wandb sync'",
                 Path(self._arguments["dir"]) / "wandb",
             )
+            if asked:
+                _end_service_soon()
 
     def _finish(self, code: int) -> None:
         try:
             self._run.finish(exit_code=code)
         except Exception as failure:
             log.warning("Weights & Biases failed at the end (%s)", failure)
+
+
+def _end_service_soon() -> None:
+    """For a process that was asked to leave: as it ends, W&B waits for its service, which waits
+    for the server as long as it likes (17 s where that is silent), and has no setting for it."""
+
+    def end() -> None:
+        with contextlib.suppress(Exception):  # private: another version waits as long as it likes
+            from wandb.sdk import wandb_setup
+
+            wandb_setup._singleton._connection._proc._process.kill()  # pyright: ignore
+
+    timer = threading.Timer(LEAVE_SECONDS, end)
+    timer.daemon = True
+    timer.start()

@@ -59,7 +59,7 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
     steps = config.training.steps
     with (
         Interrupts() as interrupts,
-        RunWriter(directory, identity, steps) as writer,
+        RunWriter(directory, identity, steps, on_wait=interrupts.leave_if_requested) as writer,
         Tracker(
             config.tracking,
             directory=directory,
@@ -67,6 +67,7 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
             run_name=identity["run_name"],
             name=identity["name"],
             plain_config=identity["config"],
+            interrupts=interrupts,
         ) as tracker,
     ):
         if writer.taken_over:
@@ -155,12 +156,25 @@ class Training:
     def restore(self) -> None:
         """Continue from the newest checkpoint, or start from nothing."""
         directory = self.writer.directory
+        self.writer.begin(0)  # not where an attempt before this one, in this process, has failed
         if self.writer.fresh_start:
             checkpoint.remove(directory)
             self.writer.fresh_start = False  # a retry continues what this attempt leaves
-        state = checkpoint.load(directory, self.identity["hash"], self.device)
+        try:
+            self.continue_from(checkpoint.load(directory, self.identity["hash"], self.device))
+        except (checkpoint.ForeignCheckpoint, torch.OutOfMemoryError):
+            raise
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            # As resumable as a foreign one: the next attempt must not start over and remove it.
+            raise checkpoint.ForeignCheckpoint(
+                f"{directory} cannot be continued ({type(error).__name__}:"
+                f" {' '.join(str(error).split())}); remove its checkpoints to start over"
+            ) from error
+
+    def continue_from(self, state: dict[str, Any] | None) -> None:
+        """Become what `save` has written, if all of it is there."""
         if state is not None and not self.writer.truncate_metrics(state["metrics_bytes"]):
-            log.warning("%s has lost rows: starting over", directory / METRICS)
+            log.warning("%s has lost rows: starting over", self.writer.directory / METRICS)
             state = None
         if state is None:
             self.writer.truncate_metrics(0)
@@ -173,7 +187,7 @@ class Training:
         self.compile_mode = state["compile_mode"]
         self.alarms, self.alarmed = state["alarms"], state["alarmed"]
         self.collapsed_at = state["collapsed_at"]
-        self.writer.step = self.writer.first_step = self.step
+        self.writer.begin(self.step)
         self.evaluator.recall(self.writer.read_metrics())
         log.info("continuing at step %d", self.step)
         for part in ("versions", "hardware", "git"):

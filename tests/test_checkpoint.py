@@ -1,7 +1,10 @@
 """Whatever happens while a checkpoint is written, a whole one is left."""
 
+import contextlib
+import itertools
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,21 @@ class Crash(Exception):
     pass
 
 
+def crashing(real: Callable[..., None], nth: int, after: bool) -> Callable[..., None]:
+    """`real`, with a crash before or after its `nth` call."""
+    calls = itertools.count()
+
+    def crash(*arguments: object) -> None:
+        call = next(calls)
+        if call == nth and not after:
+            raise Crash
+        real(*arguments)
+        if call == nth:
+            raise Crash
+
+    return crash
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("nth", range(4))
 @pytest.mark.parametrize("after", [False, True])
@@ -46,19 +64,8 @@ def test_a_crash_at_any_moment_leaves_a_whole_one(
 ) -> None:
     checkpoint.save(tmp_path, state(1))
     checkpoint.save(tmp_path, state(2))
-    real, calls = getattr(os, call), 0
-
-    def crash(*arguments: object) -> None:
-        nonlocal calls
-        calls += 1
-        if calls - 1 == nth and not after:
-            raise Crash
-        real(*arguments)
-        if calls - 1 == nth:
-            raise Crash
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, call, crash)
+        patch.setattr(os, call, crashing(getattr(os, call), nth, after))
         try:
             checkpoint.save(tmp_path, state(3))
             whole = {3}  # fewer calls than nth: nothing crashed
@@ -86,6 +93,64 @@ def test_a_damaged_newest_falls_back_with_a_warning(
     path.write_bytes(data)
     assert loaded_step(tmp_path) == 1
     assert "is damaged" in caplog.text
+
+
+def small(directory: Path) -> list[bytes]:
+    """Two checkpoints of a few values; the previous and the newest file."""
+    for step in (1, 2):
+        checkpoint.save(directory, {"hash": "0123abcd", "step": step, "weights": torch.ones(3)})
+    names = (run_dir.CHECKPOINT_PREVIOUS, run_dir.CHECKPOINT)
+    return [(directory / name).read_bytes() for name in names]
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x80, 0xD0, 0xFF])
+def test_any_wrong_byte_costs_one_checkpoint_at_the_most(tmp_path: Path, flip: int) -> None:
+    """0xD0 makes the first byte that of a pickle, 0x80 makes names invalid text."""
+    good, newest = small(tmp_path)
+    fell_back = 0
+    for position in {*range(0, len(newest), 7), *range(len(newest) - 60, len(newest))}:
+        data = bytearray(newest)
+        data[position] ^= flip
+        (tmp_path / run_dir.CHECKPOINT).write_bytes(data)
+        state = checkpoint.load(tmp_path, "0123abcd", CPU)
+        assert state is not None and torch.equal(state["weights"], torch.ones(3))
+        fell_back += state["step"] == 1
+        # What could not be read is out of the way of the next save, what could is still there.
+        assert (tmp_path / run_dir.CHECKPOINT).exists() == (state["step"] == 2)
+        assert (tmp_path / run_dir.CHECKPOINT_PREVIOUS).read_bytes() == good
+    assert fell_back > 10
+
+
+def test_a_wrong_byte_without_a_previous_one_raises_nothing_else(tmp_path: Path) -> None:
+    _, newest = small(tmp_path)
+    (tmp_path / run_dir.CHECKPOINT_PREVIOUS).unlink()
+    for position in range(3, len(newest), 11):
+        data = bytearray(newest)
+        data[position] ^= 0x80
+        (tmp_path / run_dir.CHECKPOINT).write_bytes(data)
+        try:
+            checkpoint.load(tmp_path, "0123abcd", CPU)
+        except checkpoint.ForeignCheckpoint as error:
+            assert str(error).count("\n") == 0
+        assert (tmp_path / run_dir.CHECKPOINT).read_bytes() == data
+
+
+@pytest.mark.parametrize("nth", range(2))
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_after_a_fall_back_does_not_cost_the_good_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int, after: bool
+) -> None:
+    """The damaged newest must not be kept in the good one's place while a third is written."""
+    checkpoint.save(tmp_path, state(1))
+    checkpoint.save(tmp_path, state(2))
+    path = tmp_path / run_dir.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert loaded_step(tmp_path) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", crashing(os.replace, nth, after))
+        with contextlib.suppress(Crash):
+            checkpoint.save(tmp_path, state(3))
+    assert loaded_step(tmp_path) in (1, 3)
 
 
 def test_a_foreign_file_is_refused_and_not_executed(tmp_path: Path) -> None:

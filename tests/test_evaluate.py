@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from jepa_compare import build, cli, run_dir
 from jepa_compare.config import ConfigError
-from jepa_compare.evaluate import evaluate_run, main, settings_with
+from jepa_compare.evaluate import evaluate_run, finished_runs, main, settings_with
 from jepa_compare.evaluation.evaluate import Evaluation, Evaluator
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.export import load_config
@@ -163,6 +164,32 @@ def test_a_directory_without_a_finished_run_is_one_line(
     assert f"missing ['{name}']" in complaint(capsys, str(copy), "evaluation.seed=1")
     weights.unlink()
     assert "the run did not finish" in complaint(capsys, str(copy), "evaluation.seed=1")
+
+
+def test_a_run_without_its_summary_is_not_finished(
+    copy: Path, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cut between its export and its end, or started again since."""
+    (copy / run_dir.SUMMARY).unlink()
+    error = complaint(capsys, str(copy), "evaluation.seed=1")
+    assert f"{copy} has no {run_dir.SUMMARY}: the run did not finish" in error
+    whole = shutil.copytree(finished, copy.parent / "whole")
+    assert finished_runs([copy.parent]) == [whole]
+
+
+def test_files_that_cannot_be_read_or_written_are_one_line(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        full = OSError(28, "No space left on device", "evaluations/a.json")
+        patch.setattr("jepa_compare.evaluate.store_evaluation", mock.Mock(side_effect=full))
+        assert "No space left on device" in complaint(capsys, str(copy), "evaluation.seed=1")
+    config = run_dir.read_json(copy / run_dir.CONFIG)
+    del config["config"]["training"]["lr"]
+    run_dir.write_json(copy / run_dir.CONFIG, config)
+    assert "is no configuration of this version" in complaint(capsys, str(copy))
+    (copy / run_dir.CONFIG).write_text('{"config": {')
+    assert "config.json is damaged" in complaint(capsys, str(copy))
 
 
 def test_goals_and_frames_that_a_world_cannot_make_are_found_before_the_training() -> None:

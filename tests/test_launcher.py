@@ -14,8 +14,8 @@ import pytest
 from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
-from jepa_compare import run_dir
-from jepa_compare.launcher import WATCH, JobFailed, ProcessLauncher, _Job, _Pool, gpu_slots
+from jepa_compare import launcher, run_dir
+from jepa_compare.launcher import WATCH, JobFailed, ProcessLauncher, _Job, _next, _Pool, gpu_slots
 from jepa_compare.run_writer import read_status
 
 
@@ -101,9 +101,67 @@ def test_a_job_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
 
 def test_a_job_that_is_done_starts_no_process(tmp_path: Path) -> None:
     (job,) = jobs_of(tmp_path, "", 1)
-    job.done = True
+    job.is_done = lambda: True
     (result,) = _Pool([job], [None]).run()
     assert result.status == JobStatus.COMPLETED and job.process is None
+
+
+NOTES_ITS_LIFE = """
+import os, sys, time
+name = f"{sys.argv[1]}/{os.getpid()}"
+with open(name, "w") as file:
+    file.write(f"{time.time()} ")
+    time.sleep(0.3)
+    file.write(f"{time.time()}")
+"""
+
+
+def test_jobs_of_one_directory_wait_for_each_other(tmp_path: Path) -> None:
+    """And what one of them has done is not done again; other directories do not wait."""
+    jobs = jobs_of(tmp_path, NOTES_ITS_LIFE, 4)
+    shared = jobs[0].directory
+    for job in jobs[:3]:
+        job.directory, job.command = shared, jobs[0].command
+    jobs[2].is_done = lambda: len([path for path in shared.iterdir() if path.name.isdigit()]) == 2
+    results = _Pool(jobs, [None] * 4).run()
+    assert all(result.status == JobStatus.COMPLETED for result in results)
+    assert jobs[2].process is None
+    assert jobs[0].process is not None and jobs[1].process is not None
+    first, second = (
+        [float(at) for at in (shared / str(process.pid)).read_text().split()]
+        for process in (jobs[0].process, jobs[1].process)
+    )
+    assert first[1] <= second[0]
+    assert _next(jobs[1:], [jobs[0]]) is jobs[3]
+    assert _next(jobs[1:3], [jobs[0]]) is None
+
+
+DOES_NOT_LEAVE = """
+import signal, sys, time
+from pathlib import Path
+from jepa_compare.run_writer import RunWriter
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with RunWriter(Path(sys.argv[1]), {"hash": "0123abcd"}, 10):
+    time.sleep(120)
+"""
+
+
+def test_a_job_that_must_be_killed_does_not_stay_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "LEAVE_SECONDS", 0.2)
+    deaf, early = jobs_of(tmp_path, DOES_NOT_LEAVE, 2)
+    early.command = [sys.executable, "-c", "import time; time.sleep(120)"]
+    run_dir.write_json(early.directory / run_dir.STATUS, {"state": "queued"})
+    pool = _Pool([deaf, early], [])
+    for job in (deaf, early):
+        pool._start(job, None)
+    wait_for(lambda: read_status(deaf.directory).get("state") == "running")
+    pool._stop([deaf, early])
+    status = read_status(deaf.directory)
+    assert status["state"] == "failed" and status["exception"]["resumable"]
+    assert "was killed by SIGKILL" in status["exception"]["message"]
+    assert read_status(early.directory)["state"] == "queued"
 
 
 LAUNCHER = """

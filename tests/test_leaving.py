@@ -2,17 +2,20 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import jepa_compare.train as train_module
-from jepa_compare import interrupts, run_dir
+from jepa_compare import interrupts, lock, run_dir, tracking
 from jepa_compare.evaluation.evaluate import Evaluator
 from jepa_compare.interrupts import SIGNALS, Interrupted
+from jepa_compare.lock import DirectoryLock
 from jepa_compare.run_writer import read_status
 from tests.runs import job
 from tests.test_exact_resume import Reference, assert_same, made, start
@@ -87,6 +90,80 @@ def test_a_step_that_is_being_compiled_is_left(
     start(plain, tmp_path / "run")
     assert_same(tmp_path / "run", undisturbed, plain)
     assert read_status(tmp_path / "run")["first_step"] == 6  # the last checkpoint before it
+
+
+def after_a_moment(signum: int) -> threading.Timer:
+    """Ask this process to leave while it waits for something."""
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signum))
+    timer.start()
+    return timer
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_a_server_that_is_waited_for_at_the_start_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
+) -> None:
+    import wandb
+
+    called = []
+
+    def init(**_: Any) -> None:
+        called.append(after_a_moment(signum))
+        time.sleep(20)
+        called.append("it was waited for")
+
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setattr(wandb, "init", init)
+    with pytest.raises(Interrupted, match=signum.name):
+        start(job("tracking=offline"), tmp_path / "run")
+    assert len(called) == 1
+    status = read_status(tmp_path / "run")
+    assert (status["state"], status["step"]) == ("interrupted", 0)
+
+
+def test_a_server_that_is_waited_for_at_the_end_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import wandb
+
+    hang = threading.Event()
+
+    class Run:
+        summary: ClassVar[dict[str, Any]] = {}
+
+        def log(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def finish(self, **_: Any) -> None:
+            after_a_moment(signal.SIGTERM)
+            hang.wait(20)
+
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setattr(wandb, "init", lambda **_: Run())
+    monkeypatch.setattr(tracking, "FINISH_SECONDS", 1000.0)
+    monkeypatch.setattr(tracking, "LEAVE_SECONDS", 0.05)
+    with pytest.raises(Interrupted):
+        start(job("tracking=offline", "training.steps=2"), tmp_path / "run")
+    hang.set()
+    assert "does not finish" in caplog.text
+    assert read_status(tmp_path / "run")["state"] == "completed"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_owner_that_is_waited_for_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    """Of this machine, which is given time to leave; of another one, whose heartbeat is watched."""
+    monkeypatch.setattr(lock, "STALE_SECONDS", 15.0)
+    owner = DirectoryLock(tmp_path)
+    if elsewhere:
+        named = {"host": "elsewhere", "pid": 1, "heartbeat": time.time()}
+        (tmp_path / run_dir.LOCK).write_text(run_dir.to_json(named))
+    with nullcontext() if elsewhere else owner:
+        after_a_moment(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            start(job(), tmp_path)
+    assert not (tmp_path / run_dir.STATUS).exists()
 
 
 def test_a_signal_at_the_very_end_ends_the_sweep_and_not_the_run(

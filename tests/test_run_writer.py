@@ -68,6 +68,21 @@ def test_another_configuration_is_refused_by_name(tmp_path: Path) -> None:
         pass  # the refusal has let the lock go
 
 
+@pytest.mark.parametrize("content", ['{"hash": "ff', "[]", '{"hash": "ffffffff"}', "\x00" * 40])
+def test_a_damaged_config_is_written_anew_where_the_name_says_whose_it_is(
+    tmp_path: Path, content: str
+) -> None:
+    own, custom = tmp_path / f"vicreg_s0_{IDENTITY['hash']}", tmp_path / "custom"
+    for directory in (own, custom):
+        directory.mkdir()
+        (directory / run_dir.CONFIG).write_text(content)
+    with writer(own):
+        assert run_dir.read_json(own / run_dir.CONFIG) == IDENTITY
+    with pytest.raises(OtherRun, match=r"config\.json is damaged"), writer(custom):
+        pass
+    assert (custom / run_dir.CONFIG).read_text() == content
+
+
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     with (
         writer(tmp_path),
@@ -118,12 +133,16 @@ def test_a_full_disk_does_not_hide_the_reason(
 
 def test_a_death_is_recorded_for_whoever_could_not_say_so(tmp_path: Path) -> None:
     write_queued(tmp_path, IDENTITY, steps=10)
-    record_death(tmp_path, "was killed by SIGKILL")
+    record_death(tmp_path, "was killed by SIGKILL", 4711)
     status = read_status(tmp_path)
     assert (status["state"], status["exception"]["message"]) == ("failed", "was killed by SIGKILL")
     with writer(tmp_path) as run:
         assert not run.fresh_start
-    record_death(tmp_path, "was killed by SIGKILL")
+        record_death(tmp_path, "lost the race for it", os.getpid() + 1)
+        assert read_status(tmp_path)["state"] == "running"  # it is ours, and alive
+        record_death(tmp_path, "was killed by SIGKILL", os.getpid())
+        assert read_status(tmp_path)["state"] == "failed"
+    record_death(tmp_path, "was killed by SIGKILL", os.getpid())
     assert read_status(tmp_path)["state"] == "completed"
 
 

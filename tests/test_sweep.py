@@ -13,6 +13,7 @@ import pytest
 
 from jepa_compare import entry, run_dir
 from jepa_compare.compose import understand
+from jepa_compare.config import ConfigError
 from jepa_compare.run_writer import read_status
 from tests.runs import TINY, command, rows
 
@@ -266,6 +267,28 @@ def test_two_sweeps_of_the_same_second_are_two_directories(tmp_path: Path) -> No
         assert set(named_runs(sweep)) == {"vicreg_s0", "vicreg_s1"}
 
 
+def test_several_jobs_of_one_directory_need_the_disk_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grid = ["sweep=mine", "aux_loss=barlow,barlow_twins", "evaluation.seed=0,1", *TINY]
+    jobs = understand(grid, multirun=True).jobs
+    assert len(jobs) == 4 and len({job.directory for job in jobs}) == 1
+    free = type("Usage", (), {"free": 0})
+    monkeypatch.setattr(entry.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(ConfigError, match="the checkpoints of 1 runs need"):
+        entry.check(jobs)
+
+
+@pytest.mark.slow
+def test_jobs_of_one_directory_are_one_run_and_its_evaluations(tmp_path: Path) -> None:
+    grid = ("-m", "aux_loss=barlow,barlow_twins", "evaluation.seed=0,1", "sweep=mine")
+    command(*grid, "hydra/launcher=process", "hydra.launcher.n_jobs=4", cwd=tmp_path)
+    (run,) = runs_of(tmp_path / "multirun" / "mine")
+    assert read_status(run)["state"] == "completed"
+    assert len(list((run / run_dir.EVALUATIONS).iterdir())) == 2
+
+
 def test_a_changed_config_is_another_directory_and_the_difference_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -288,6 +311,13 @@ def test_a_changed_config_is_another_directory_and_the_difference_is_named(
             assert message == ""
     assert not set(directories[0]) & set(directories[1])
     assert directories[1] == directories[2]
+
+    # A damaged config of another run is passed over, not ours to fail on.
+    (directories[0][0] / run_dir.CONFIG).write_text('{"config": {"trai')
+    grid = ["sweep=mine", "seed=0", "training.lr=0.003", *TINY]
+    with entry.sweep(understand(grid, multirun=True).jobs):
+        message = capsys.readouterr().err
+    assert directories[0][0].name not in message and directories[1][0].name in message
 
 
 @pytest.mark.slow

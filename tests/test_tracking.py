@@ -1,7 +1,12 @@
 """Weights & Biases as a guest: whatever it does, the run goes on; a resumed one keeps its id."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,3 +151,26 @@ def test_a_server_that_is_not_there(tmp_path: Path, server: str) -> None:
         )
     assert read_status(tmp_path / "run")["state"] == "completed"
     assert len(offline_runs(tmp_path / "run")) == 1
+
+
+@pytest.mark.slow
+def test_a_silent_server_is_left_when_asked(tmp_path: Path) -> None:
+    """Real W&B and a whole process: its end waits for the server on its own account."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = {"WANDB_BASE_URL": f"http://127.0.0.1:{listening.getsockname()[1]}"}
+        online = server | {"WANDB_API_KEY": "0123456789" * 4, "HOME": str(tmp_path)}
+        line = [sys.executable, "-m", "jepa_compare.train", "hydra.run.dir=run", *TRACKED]
+        environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"} | online
+        process = subprocess.Popen([*line, "tracking=online"], cwd=tmp_path, env=environment)
+        try:
+            deadline = time.monotonic() + 60
+            while not list((tmp_path / "run" / "wandb").glob("run-*")):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.1)
+            time.sleep(2)  # it asks the server by now
+            process.terminate()
+            assert process.wait(10) == 128 + signal.SIGTERM
+        finally:
+            process.kill()
+            process.wait()
+    assert read_status(tmp_path / "run")["state"] == "interrupted"

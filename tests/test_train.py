@@ -5,6 +5,7 @@ import logging
 import os
 import pkgutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from jepa_compare.interrupts import Interrupted
 from jepa_compare.rng import generator
 from jepa_compare.run_writer import read_status
 from jepa_compare.train import Diverged, learning_rate, run
-from tests.runs import job, rows, train, training
+from tests.runs import command, job, rows, train, training
 
 LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
 
@@ -201,6 +202,31 @@ def test_a_failed_run_is_retried_from_its_checkpoint(
     assert rows(tmp_path / "retried") == rows(tmp_path / "plain")
 
 
+@pytest.mark.parametrize(("fails_at", "first"), [(3, 0), (13, 10)])
+def test_a_retry_says_where_it_began_and_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, first: int
+) -> None:
+    """Without a checkpoint and with one."""
+    seen, failed = [], []
+    restore = train_module.Training.restore
+
+    def boom() -> None:
+        failed.append(time.time())
+        raise Boom("no luck")
+
+    def restored(training: train_module.Training) -> None:
+        restore(training)
+        status = training.writer._status()
+        seen.append((status["step"], status["first_step"], status["started"]))
+
+    monkeypatch.setattr(train_module.Training, "optimisation_step", interrupt_at(fails_at, boom))
+    monkeypatch.setattr(train_module.Training, "restore", restored)
+    train(tmp_path / "run", "training.retries=1")
+    (*_, started), (step, first_step, again) = seen
+    assert (step, first_step) == (first, first)
+    assert started < failed[0] <= again
+
+
 def test_a_failed_run_without_retries_says_why_and_starts_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +274,34 @@ def test_a_checkpoint_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path)
         with pytest.raises(checkpoint.ForeignCheckpoint, match=r"^.*checkpoint\.pt is not a .*$"):
             train(tmp_path / "run")
         assert theirs.read_bytes() == content
+
+
+def test_a_checkpoint_that_does_not_fit_is_not_removed(tmp_path: Path) -> None:
+    """Of other code under the same hash, say: both attempts refuse it, neither starts over."""
+    directory = tmp_path / "run"
+    directory.mkdir()
+    state = {"hash": job().identity["hash"], "metrics_bytes": 0, "objective": {}}
+    checkpoint.save(directory, state)
+    for _ in range(2):
+        with pytest.raises(checkpoint.ForeignCheckpoint, match=r"^.*run cannot be continued .*$"):
+            train(directory)
+        assert (directory / run_dir.CHECKPOINT).exists()
+        assert read_status(directory)["exception"]["resumable"]
+
+
+def test_what_is_refused_is_refused_in_one_line(tmp_path: Path) -> None:
+    theirs = tmp_path / "run" / run_dir.CHECKPOINT
+    theirs.parent.mkdir()
+    torch.save({"somebody's": torch.ones(3)}, theirs)
+    result = command("hydra.run.dir=run", cwd=tmp_path, check=False)
+    assert result.returncode == 2
+    assert (
+        result.stderr == f"jepa_compare: {theirs} is not a checkpoint of jepa_compare; remove it\n"
+    )
+    result = command("hydra.run.dir=run", "seed=1", cwd=tmp_path, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"jepa_compare: {tmp_path}/run holds another run (")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])

@@ -51,7 +51,6 @@ _HARMLESS = frozenset(
     {
         "versions.wandb",
         "versions.scipy",
-        "versions.hydra",
         "versions.hydra-core",
         "versions.omegaconf",
         "hardware.cores",

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from jepa_compare.comparison import Comparison, compare, load_runs
+from jepa_compare.comparison.drift import _HARMLESS
+from jepa_compare.provenance import provenance
 from tests.comparison.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
 VICREG, DINO = DEFAULT_LOSSES["vicreg"], DEFAULT_LOSSES["dino"]
@@ -263,3 +266,10 @@ def test_a_name_that_does_not_occur_is_an_error_in_one_line(tmp_path: Path) -> N
         compared(tmp_path, metric="probe")
     with pytest.raises(ValueError, match=r"^baseline=vic: no such row; rows here: vicreg, "):
         compared(tmp_path, baseline="vic")
+
+
+def test_what_is_harmless_is_something_that_a_run_records() -> None:
+    recorded = provenance(torch.device("cpu"))
+    for key in _HARMLESS:
+        part, _, name = key.partition(".")
+        assert name in (recorded[part] or {"dirty"}), key  # no git in a copy without one

@@ -88,11 +88,6 @@ def same(one: Any, other: Any) -> bool:
     return one == other
 
 
-def loss_of(comparison: Comparison, label: str) -> str:
-    (row,) = [row for row in comparison.rows if row.label == label]
-    return row.runs[0].loss
-
-
 def assert_same_numbers(expected: Comparison, found: Comparison) -> None:
     """All that is said of the healthy losses: scores, intervals, tests, sentences, floors."""
     labels = {}
