@@ -25,6 +25,7 @@ from jepa_compare import build, checkpoint
 from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
 from jepa_compare.compiling import choose, compiled
 from jepa_compare.config import Config
+from jepa_compare.data.ahead import Ahead
 from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
 from jepa_compare.export import export
@@ -112,6 +113,13 @@ class Training:
         torch.set_num_threads(config.training.num_threads)
 
         self.world = build.build_world(config)
+        self.ahead = Ahead(
+            self.world,
+            seed=config.seed,
+            batch_size=config.training.batch_size,
+            frames=config.training.frames,
+            device=device,
+        )
         model = build.build_model(config, self.world)
         aux_loss = build.build_aux_loss(config)
         helpers = build.build_helpers(config, self.world)
@@ -293,10 +301,7 @@ class Training:
 
     def batch(self, step: int) -> Batch:
         """The training batch of a step, a function of (seed, step); the true state stays behind."""
-        settings = self.config.training
-        source = generator(self.config.seed, "data", step)
-        batch = self.world.sample(source, settings.batch_size, settings.frames, self.device)
-        return batch.without_state()
+        return self.ahead.batch(step).without_state()
 
     def gradient_norms(self, output: ObjectiveOutput) -> dict[str, Float[Tensor, ""]]:
         """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""

@@ -5,6 +5,7 @@ h w pixels. Positions and actions are (x, y) in px; a frame is indexed [y, x].
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -128,17 +129,28 @@ class TwoRooms(World):
         split: Split = "train",
     ) -> Batch:
         """See `World.sample`. This world has one layout, so both splits are the same law."""
-        start, heading = self._draw_start(generator, batch_size)
-        turn = self.turn_std * torch.randn(batch_size, frames - 1, generator=generator)
-        u = torch.rand(batch_size, frames - 1, generator=generator)
-        headings = heading[:, None] + turn.cumsum(-1)
-        actions = to_device(disc(u, headings, self.max_action_norm), device)
-        states = [to_device(start, device)]
+        return next(self.sample_each([generator], batch_size, frames, device, split))
+
+    def sample_each(
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        frames: int,
+        device: torch.device,
+        split: Split = "train",
+    ) -> Iterator[Batch]:
+        """See `World.sample_each`. One simulation; each batch is rendered when it is asked for."""
+        walks = [self._draw_walk(generator, batch_size, frames) for generator in generators]
+        start, actions = (to_device(torch.cat(part), device) for part in zip(*walks, strict=True))
+        moves = self.executed(actions) / self.substeps
+        states = [start]
         for t in range(frames - 1):
-            states.append(self.step(states[-1], actions[:, t]))
-        state = torch.stack(states, dim=1)  # [b t s]
-        obs = self.render(state.flatten(0, 1)).unflatten(0, state.shape[:2])
-        return Batch(obs=obs, actions=actions, state=state)
+            states.append(self._moved(states[-1], moves[:, t]))
+        together = torch.stack(states, dim=1).split(batch_size), actions.split(batch_size)
+        for state, taken in zip(*together, strict=True):  # [b t s], [b t-1 a]
+            obs = self.render(state.flatten(0, 1)).unflatten(0, state.shape[:2])
+            # A copy starts where an allocation does: a product may depend on its input's alignment.
+            yield Batch(obs=obs, actions=taken.clone(), state=state.clone())
 
     def step(
         self,
@@ -147,17 +159,26 @@ class TwoRooms(World):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n s"]:
         """See `World.step`. This environment has no noise."""
-        dx, dy = (self.executed(action) / self.substeps).unbind(-1)
+        return self._moved(state, self.executed(action) / self.substeps)
+
+    def _moved(
+        self, state: Float[Tensor, "n s"], move: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n s"]:
+        """`substeps` moves later."""
+        dx, dy = move.unbind(-1)
         # From the room's centre, which is the wall's and the door's too.
         x, y = (state[:, :2] - self.center).unbind(-1)
-        beside_door = y.abs() > self.door_half_height
+        across, beside_door = x.abs() < self.wall_half_width, y.abs() > self.door_half_height
         for _ in range(self.substeps):
-            moved = (x + dx).clamp(-self.half, self.half)
-            x = torch.where((moved.abs() < self.wall_half_width) & beside_door, x, moved)
-            moved = (y + dy).clamp(-self.half, self.half)
-            in_wall = (x.abs() < self.wall_half_width) & (moved.abs() > self.door_half_height)
-            y = torch.where(in_wall, y, moved)
-            beside_door = y.abs() > self.door_half_height
+            moved = (x + dx).clamp_(-self.half, self.half)
+            moved_across = moved.abs() < self.wall_half_width
+            refused = moved_across & beside_door
+            x, across = torch.where(refused, x, moved), torch.where(refused, across, moved_across)
+            moved = (y + dy).clamp_(-self.half, self.half)
+            moved_beside = moved.abs() > self.door_half_height
+            refused = across & moved_beside
+            y = torch.where(refused, y, moved)
+            beside_door = torch.where(refused, beside_door, moved_beside)
         position = torch.stack([x, y], dim=-1) + self.center
         if not self.distractors:
             return position
@@ -243,6 +264,16 @@ class TwoRooms(World):
         nearest = self.wall_half_width + u[:, 0] * (self.high - self.center - self.wall_half_width)
         y = self.low + u[:, 1] * (self.high - self.low)
         return torch.stack([self.center + side * nearest, y], dim=-1)
+
+    def _draw_walk(
+        self, generator: torch.Generator, n: int, frames: int
+    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, "n t-1 a"]]:
+        """Starts and actions of the behaviour policy."""
+        start, heading = self._draw_start(generator, n)
+        turn = self.turn_std * torch.randn(n, frames - 1, generator=generator)
+        u = torch.rand(n, frames - 1, generator=generator)
+        headings = heading[:, None] + turn.cumsum(-1)
+        return start, disc(u, headings, self.max_action_norm)
 
     def _draw_start(
         self, generator: torch.Generator, n: int
