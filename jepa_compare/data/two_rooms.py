@@ -110,6 +110,9 @@ class TwoRooms(World):
         self.low, self.high = self.center - half, self.center + half
         self.blob_std = blob_std
         self.wall_half_width = wall_half_width
+        self.wall_columns = slice(
+            math.floor(self.center - wall_half_width) + 1, math.ceil(self.center + wall_half_width)
+        )
         self.door_half_height = door_half_height
         self.substeps = substeps
         self.turn_std = turn_std
@@ -192,16 +195,16 @@ class TwoRooms(World):
     def render(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n c h w"]:
         """The brightest of agent (1), distractors and wall (½) at each pixel. No normalisation."""
         along_x, along_y = profiles(state[:, :2], self.size, self.blob_std)
+        frame = along_y[:, :, None] * along_x[:, None, :]
         pixel = torch.arange(self.size, device=state.device, dtype=state.dtype)
-        off_center = (pixel - self.center).abs()
-        across, beside = off_center < self.wall_half_width, off_center > self.door_half_height
-        wall = (beside[:, None] & across) * _WALL_BRIGHTNESS  # [h w]
-        frame = torch.maximum(along_y[:, :, None] * along_x[:, None, :], wall)
+        beside = (pixel - self.center).abs() > self.door_half_height
+        # In place and in its own columns: the frames are a thousand times the work of the states.
+        frame[:, :, self.wall_columns].clamp_(min=(beside * _WALL_BRIGHTNESS)[:, None])
         for k in range(self.distractors):
             position = self._split_distractors(state)[:, k, :2]
             along_x, along_y = profiles(position, self.size, self.blob_std)
             along_x = along_x * self.distractor_brightness
-            frame = torch.maximum(frame, along_y[:, :, None] * along_x[:, None, :])
+            frame.clamp_(min=along_y[:, :, None] * along_x[:, None, :])
         return frame[:, None]
 
     def sample_tasks(

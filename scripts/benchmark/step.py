@@ -19,6 +19,7 @@ import statistics
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class Candidates:
 
     def __init__(self, training: Training, steps: int) -> None:
         self.training, self.steps = training, steps
+        self.ahead, self.made = copy(training.ahead), 0  # its own: it makes one after the other
         self.batch = training.batch(0)
         mode = training.config.training.compile
         if mode == "auto":
@@ -111,8 +113,9 @@ class Candidates:
             self.limit_optimizer.step()
 
     def data(self) -> None:
-        for step in range(self.steps):
-            self.training.batch(step)
+        for _ in range(self.steps):
+            self.ahead.batch(self.made)
+            self.made += 1
 
     def loss(self) -> None:
         aux_loss = self.training.objective.aux_loss
