@@ -270,8 +270,8 @@ class TwoRooms(World):
 
     def _draw_walk(
         self, generator: torch.Generator, n: int, frames: int
-    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, "n t-1 a"]]:
-        """Starts and actions of the behaviour policy."""
+    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, "n k a"]]:
+        """Starts and the k = frames - 1 actions of the behaviour policy."""
         start, heading = self._draw_start(generator, n)
         turn = self.turn_std * torch.randn(n, frames - 1, generator=generator)
         u = torch.rand(n, frames - 1, generator=generator)
