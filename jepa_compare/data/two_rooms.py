@@ -142,9 +142,20 @@ class TwoRooms(World):
         device: torch.device,
         split: Split = "train",
     ) -> Iterator[Batch]:
-        """See `World.sample_each`. One simulation; each batch is rendered when it is asked for."""
-        walks = [self._draw_walk(generator, batch_size, frames) for generator in generators]
-        start, actions = (to_device(torch.cat(part), device) for part in zip(*walks, strict=True))
+        """See `World.sample_each`. One simulation; each batch is rendered when it is asked for.
+
+        What is together is exactly rounded; sines and the like are taken batch by batch, since
+        their last bit depends on where in a row a number is.
+        """
+        draws = [self._draw_walk(generator, batch_size, frames) for generator in generators]
+        u, distractors, turns, sizes = zip(*draws, strict=True)
+        position, heading = self._starts(torch.cat(u), batch_size)
+        steps = zip(sizes, heading.split(batch_size), turns, strict=True)
+        taken = [
+            disc(size, h[:, None] + t.cumsum(-1), self.max_action_norm) for size, h, t in steps
+        ]
+        start = to_device(torch.cat([position, torch.cat(distractors)], dim=-1), device)
+        actions = to_device(torch.cat(taken), device)
         moves = self.executed(actions) / self.substeps
         states = [start]
         for t in range(frames - 1):
@@ -259,6 +270,8 @@ class TwoRooms(World):
         return state[:, 2:].unflatten(1, (self.distractors, distractor.COLUMNS))
 
     def _draw_distractors(self, generator: torch.Generator, n: int) -> Float[Tensor, "n columns"]:
+        if not self.distractors:
+            return torch.empty(n, 0)
         u = torch.rand(n, self.distractors, 3, generator=generator)
         return distractor.from_uniform(u, self.low, self.high, self.distractor_speed).flatten(1)
 
@@ -270,30 +283,35 @@ class TwoRooms(World):
 
     def _draw_walk(
         self, generator: torch.Generator, n: int, frames: int
-    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, "n k a"]]:
-        """Starts and the k = frames - 1 actions of the behaviour policy."""
-        start, heading = self._draw_start(generator, n)
-        turn = self.turn_std * torch.randn(n, frames - 1, generator=generator)
-        u = torch.rand(n, frames - 1, generator=generator)
-        headings = heading[:, None] + turn.cumsum(-1)
-        return start, disc(u, headings, self.max_action_norm)
+    ) -> tuple[
+        Float[Tensor, "n 7"], Float[Tensor, "n columns"], Float[Tensor, "n k"], Float[Tensor, "n k"]
+    ]:
+        """What is random in `n` walks of k = frames - 1 steps, in the order that a seed stands for:
+        uniform numbers for the starts, distractors, turns, uniform numbers for the steps' sizes."""
+        return (
+            torch.rand(n, 7, generator=generator),
+            self._draw_distractors(generator, n),
+            self.turn_std * torch.randn(n, frames - 1, generator=generator),
+            torch.rand(n, frames - 1, generator=generator),
+        )
 
-    def _draw_start(
-        self, generator: torch.Generator, n: int
-    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, " n"]]:
-        """Start state and heading of the behaviour policy."""
-        u = torch.rand(n, 7, generator=generator)
+    def _starts(
+        self, u: Float[Tensor, "n 7"], batch_size: int
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        """Start positions and headings of the behaviour policy."""
         side = torch.where(u[:, 0] < 0.5, -1.0, 1.0)
         anywhere = self._in_room(side, u[:, 1:3])
         nearest, farthest = _NEAR_DOOR_X
         off_wall = nearest + u[:, 3] * (farthest - nearest)
         x = self.center + side * (self.wall_half_width + off_wall)
         y = self.center + (2 * u[:, 4] - 1) * self.door_half_height
-        to_door = torch.atan2(self.center - y, self.center - x)
+        # By batches: the last bit of an arc tangent depends on how far the end of its row is.
+        way = ((self.center - c).split(batch_size) for c in (y, x))
+        to_door = torch.cat([torch.atan2(*parts) for parts in zip(*way, strict=True)])
         at_door = u[:, 5] < self.door_fraction
         position = torch.where(at_door[:, None], torch.stack([x, y], dim=-1), anywhere)
         heading = torch.where(at_door, to_door, 2 * math.pi * u[:, 6])
-        return torch.cat([position, self._draw_distractors(generator, n)], dim=-1), heading
+        return position, heading
 
     def _draw_pairs(self, generator: torch.Generator, n: int, same_room: bool) -> Tasks:
         """Start and goal, each uniform in its room."""
