@@ -41,5 +41,7 @@ class Ahead:
             ]
             made = self.world.sample_each(sources, self.batch_size, self.frames, self.device)
             self.batches = islice(made, step - first, None)
+        self.upcoming = None  # should the next line raise, the chunk is made anew
+        batch = next(self.batches)
         self.upcoming = step + 1
-        return next(self.batches)
+        return batch
