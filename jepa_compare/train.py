@@ -12,7 +12,7 @@ if __name__ == "__main__":  # before torch is imported: --help takes half a seco
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from jepa_compare import build, checkpoint
 from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
 from jepa_compare.compiling import autocast, choose, compiled
 from jepa_compare.config import Config
+from jepa_compare.data.ahead import Ahead
 from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
 from jepa_compare.export import export
+from jepa_compare.heap import keep_freed_memory
 from jepa_compare.interrupts import Interrupted, Interrupts
 from jepa_compare.latents import Batch
 from jepa_compare.memory import PeakMemory
@@ -111,9 +113,18 @@ class Training:
         self.writer, self.tracker, self.interrupts = writer, tracker, interrupts
         self.device = device = build.resolve_device(config.device)
         torch.set_num_threads(config.training.num_threads)
+        if device.type == "cpu":
+            keep_freed_memory()
 
         self.peak_memory = PeakMemory(device)
         self.world = build.build_world(config)
+        self.ahead = Ahead(
+            self.world,
+            seed=config.seed,
+            batch_size=config.training.batch_size,
+            frames=config.training.frames,
+            device=device,
+        )
         model = build.build_model(config, self.world)
         aux_loss = build.build_aux_loss(config)
         helpers = build.build_helpers(config, self.world)
@@ -129,6 +140,7 @@ class Training:
         self.objective = Objective(
             model=model, aux_loss=aux_loss, weight=config.aux_loss["weight"], helpers=helpers
         ).to(device)
+        self.objective.train()  # and an evaluation leaves it so
         if device.type == "cuda":
             model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         trained = [p for p in self.objective.parameters() if p.requires_grad]
@@ -139,6 +151,7 @@ class Training:
             fused=True if device.type == "cuda" else None,
             foreach=None if device.type == "cuda" else True,
         )
+        self.clipped_together = self.clip_groups()
         self.evaluator = Evaluator(self.world, config.evaluation, device)
         self.step = 0
         self.saved: int | None = None  # the newest checkpoint's step
@@ -293,7 +306,6 @@ class Training:
             group["lr"] = learning_rate(step, self.config)
 
         batch = self.batch(step)
-        self.objective.train()
         self.objective.aux_loss.prepare(step, progress, generator(seed, "aux_loss", step))
         with autocast(settings.precision, self.device):
             output: ObjectiveOutput = forward(batch)
@@ -316,10 +328,7 @@ class Training:
 
     def batch(self, step: int) -> Batch:
         """The training batch of a step, a function of (seed, step); the true state stays behind."""
-        settings = self.config.training
-        source = generator(self.config.seed, "data", step)
-        batch = self.world.sample(source, settings.batch_size, settings.frames, self.device)
-        return batch.without_state()
+        return self.ahead.batch(step).without_state()
 
     def gradient_norms(self, output: ObjectiveOutput) -> dict[str, Float[Tensor, ""]]:
         """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""
@@ -335,22 +344,23 @@ class Training:
     def clip_gradients(self) -> Float[Tensor, ""]:
         """Clip in place; returns the norm over all parameters before clipping."""
         norms = [
-            nn.utils.clip_grad_norm_(group, self.config.training.grad_clip)
-            for group in self.clip_groups()
+            nn.utils.clip_grad_norm_(with_gradient, self.config.training.grad_clip)
+            for group in self.clipped_together
+            if (with_gradient := [p for p in group if p.grad is not None])
         ]
         return torch.linalg.vector_norm(torch.stack(norms))
 
-    def clip_groups(self) -> Iterator[list[nn.Parameter]]:
+    def clip_groups(self) -> list[list[nn.Parameter]]:
         """The parameters that share one gradient norm; each parameter is in one group."""
         model = self.objective.model
         scope = self.config.training.grad_clip_scope
         modules = [model.encoder, model.predictor, self.objective]
-        seen: set[int] = set()
+        seen: set[nn.Parameter] = set()
+        groups = []
         for module in modules if scope == "module" else [self.objective]:
-            group = [p for p in module.parameters() if p.grad is not None and id(p) not in seen]
-            seen |= {id(p) for p in group}
-            if group:
-                yield group
+            groups.append([p for p in module.parameters() if p.requires_grad and p not in seen])
+            seen.update(groups[-1])
+        return groups
 
     def note_non_finite(self, step: int, terms: dict[str, Float[Tensor, ""]]) -> None:
         """Remember the first non-finite term on the device; nothing waits for the answer.

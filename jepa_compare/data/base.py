@@ -7,6 +7,7 @@ wall's layout) travel with it, so that `step` and `render` are functions of the 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -53,6 +54,21 @@ class World(ABC):
         device; dynamics and rendering run there. The result is the same on every device up to
         floating-point rounding. obs are float32 as the encoder gets them (already normalised).
         """
+
+    def sample_each(
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        frames: int,
+        device: torch.device,
+        split: Split = "train",
+    ) -> Iterator[Batch]:
+        """To the bit the batch that `sample` makes of each generator, in turn.
+
+        A world whose small batches cost launches more than work simulates all of them at once.
+        """
+        for generator in generators:
+            yield self.sample(generator, batch_size, frames, device, split)
 
     @abstractmethod
     def step(

@@ -5,6 +5,7 @@ h w pixels. Positions and actions are (x, y) in px; a frame is indexed [y, x].
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -109,6 +110,9 @@ class TwoRooms(World):
         self.low, self.high = self.center - half, self.center + half
         self.blob_std = blob_std
         self.wall_half_width = wall_half_width
+        self.wall_columns = slice(
+            math.floor(self.center - wall_half_width) + 1, math.ceil(self.center + wall_half_width)
+        )
         self.door_half_height = door_half_height
         self.substeps = substeps
         self.turn_std = turn_std
@@ -128,17 +132,39 @@ class TwoRooms(World):
         split: Split = "train",
     ) -> Batch:
         """See `World.sample`. This world has one layout, so both splits are the same law."""
-        start, heading = self._draw_start(generator, batch_size)
-        turn = self.turn_std * torch.randn(batch_size, frames - 1, generator=generator)
-        u = torch.rand(batch_size, frames - 1, generator=generator)
-        headings = heading[:, None] + turn.cumsum(-1)
-        actions = to_device(disc(u, headings, self.max_action_norm), device)
-        states = [to_device(start, device)]
+        return next(self.sample_each([generator], batch_size, frames, device, split))
+
+    def sample_each(
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        frames: int,
+        device: torch.device,
+        split: Split = "train",
+    ) -> Iterator[Batch]:
+        """See `World.sample_each`. One simulation; each batch is rendered when it is asked for.
+
+        What is together is exactly rounded; sines and the like are taken batch by batch, since
+        their last bit depends on where in a row a number is.
+        """
+        draws = [self._draw_walk(generator, batch_size, frames) for generator in generators]
+        u, distractors, turns, sizes = zip(*draws, strict=True)
+        position, heading = self._starts(torch.cat(u), batch_size)
+        steps = zip(sizes, heading.split(batch_size), turns, strict=True)
+        taken = [
+            disc(size, h[:, None] + t.cumsum(-1), self.max_action_norm) for size, h, t in steps
+        ]
+        start = to_device(torch.cat([position, torch.cat(distractors)], dim=-1), device)
+        actions = to_device(torch.cat(taken), device)
+        moves = self.executed(actions) / self.substeps
+        states = [start]
         for t in range(frames - 1):
-            states.append(self.step(states[-1], actions[:, t]))
-        state = torch.stack(states, dim=1)  # [b t s]
-        obs = self.render(state.flatten(0, 1)).unflatten(0, state.shape[:2])
-        return Batch(obs=obs, actions=actions, state=state)
+            states.append(self._moved(states[-1], moves[:, t]))
+        together = torch.stack(states, dim=1).split(batch_size), actions.split(batch_size)
+        for state, taken in zip(*together, strict=True):  # [b t s], [b t-1 a]
+            obs = self.render(state.flatten(0, 1)).unflatten(0, state.shape[:2])
+            # A copy starts where an allocation does: a product may depend on its input's alignment.
+            yield Batch(obs=obs, actions=taken.clone(), state=state.clone())
 
     def step(
         self,
@@ -147,17 +173,26 @@ class TwoRooms(World):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n s"]:
         """See `World.step`. This environment has no noise."""
-        dx, dy = (self.executed(action) / self.substeps).unbind(-1)
+        return self._moved(state, self.executed(action) / self.substeps)
+
+    def _moved(
+        self, state: Float[Tensor, "n s"], move: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n s"]:
+        """`substeps` moves later."""
+        dx, dy = move.unbind(-1)
         # From the room's centre, which is the wall's and the door's too.
         x, y = (state[:, :2] - self.center).unbind(-1)
-        beside_door = y.abs() > self.door_half_height
+        across, beside_door = x.abs() < self.wall_half_width, y.abs() > self.door_half_height
         for _ in range(self.substeps):
-            moved = (x + dx).clamp(-self.half, self.half)
-            x = torch.where((moved.abs() < self.wall_half_width) & beside_door, x, moved)
-            moved = (y + dy).clamp(-self.half, self.half)
-            in_wall = (x.abs() < self.wall_half_width) & (moved.abs() > self.door_half_height)
-            y = torch.where(in_wall, y, moved)
-            beside_door = y.abs() > self.door_half_height
+            moved = (x + dx).clamp_(-self.half, self.half)
+            moved_across = moved.abs() < self.wall_half_width
+            refused = moved_across & beside_door
+            x, across = torch.where(refused, x, moved), torch.where(refused, across, moved_across)
+            moved = (y + dy).clamp_(-self.half, self.half)
+            moved_beside = moved.abs() > self.door_half_height
+            refused = across & moved_beside
+            y = torch.where(refused, y, moved)
+            beside_door = torch.where(refused, beside_door, moved_beside)
         position = torch.stack([x, y], dim=-1) + self.center
         if not self.distractors:
             return position
@@ -171,16 +206,16 @@ class TwoRooms(World):
     def render(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n c h w"]:
         """The brightest of agent (1), distractors and wall (½) at each pixel. No normalisation."""
         along_x, along_y = profiles(state[:, :2], self.size, self.blob_std)
+        frame = along_y[:, :, None] * along_x[:, None, :]
         pixel = torch.arange(self.size, device=state.device, dtype=state.dtype)
-        off_center = (pixel - self.center).abs()
-        across, beside = off_center < self.wall_half_width, off_center > self.door_half_height
-        wall = (beside[:, None] & across) * _WALL_BRIGHTNESS  # [h w]
-        frame = torch.maximum(along_y[:, :, None] * along_x[:, None, :], wall)
+        beside = (pixel - self.center).abs() > self.door_half_height
+        # In place and in its own columns: the frames are a thousand times the work of the states.
+        frame[:, :, self.wall_columns].clamp_(min=(beside * _WALL_BRIGHTNESS)[:, None])
         for k in range(self.distractors):
             position = self._split_distractors(state)[:, k, :2]
             along_x, along_y = profiles(position, self.size, self.blob_std)
             along_x = along_x * self.distractor_brightness
-            frame = torch.maximum(frame, along_y[:, :, None] * along_x[:, None, :])
+            frame.clamp_(min=along_y[:, :, None] * along_x[:, None, :])
         return frame[:, None]
 
     def sample_tasks(
@@ -235,6 +270,8 @@ class TwoRooms(World):
         return state[:, 2:].unflatten(1, (self.distractors, distractor.COLUMNS))
 
     def _draw_distractors(self, generator: torch.Generator, n: int) -> Float[Tensor, "n columns"]:
+        if not self.distractors:
+            return torch.empty(n, 0)
         u = torch.rand(n, self.distractors, 3, generator=generator)
         return distractor.from_uniform(u, self.low, self.high, self.distractor_speed).flatten(1)
 
@@ -244,22 +281,37 @@ class TwoRooms(World):
         y = self.low + u[:, 1] * (self.high - self.low)
         return torch.stack([self.center + side * nearest, y], dim=-1)
 
-    def _draw_start(
-        self, generator: torch.Generator, n: int
-    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, " n"]]:
-        """Start state and heading of the behaviour policy."""
-        u = torch.rand(n, 7, generator=generator)
+    def _draw_walk(
+        self, generator: torch.Generator, n: int, frames: int
+    ) -> tuple[
+        Float[Tensor, "n 7"], Float[Tensor, "n columns"], Float[Tensor, "n k"], Float[Tensor, "n k"]
+    ]:
+        """What is random in `n` walks of k = frames - 1 steps, in the order that a seed stands for:
+        uniform numbers for the starts, distractors, turns, uniform numbers for the steps' sizes."""
+        return (
+            torch.rand(n, 7, generator=generator),
+            self._draw_distractors(generator, n),
+            self.turn_std * torch.randn(n, frames - 1, generator=generator),
+            torch.rand(n, frames - 1, generator=generator),
+        )
+
+    def _starts(
+        self, u: Float[Tensor, "n 7"], batch_size: int
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
+        """Start positions and headings of the behaviour policy."""
         side = torch.where(u[:, 0] < 0.5, -1.0, 1.0)
         anywhere = self._in_room(side, u[:, 1:3])
         nearest, farthest = _NEAR_DOOR_X
         off_wall = nearest + u[:, 3] * (farthest - nearest)
         x = self.center + side * (self.wall_half_width + off_wall)
         y = self.center + (2 * u[:, 4] - 1) * self.door_half_height
-        to_door = torch.atan2(self.center - y, self.center - x)
+        # By batches: the last bit of an arc tangent depends on how far the end of its row is.
+        way = ((self.center - c).split(batch_size) for c in (y, x))
+        to_door = torch.cat([torch.atan2(*parts) for parts in zip(*way, strict=True)])
         at_door = u[:, 5] < self.door_fraction
         position = torch.where(at_door[:, None], torch.stack([x, y], dim=-1), anywhere)
         heading = torch.where(at_door, to_door, 2 * math.pi * u[:, 6])
-        return torch.cat([position, self._draw_distractors(generator, n)], dim=-1), heading
+        return position, heading
 
     def _draw_pairs(self, generator: torch.Generator, n: int, same_room: bool) -> Tasks:
         """Start and goal, each uniform in its room."""

@@ -16,6 +16,7 @@ the GEMM rate that is measured here in the step's own precision.
 
 import logging
 import statistics
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,7 @@ class Candidates:
 
     def __init__(self, training: Training, steps: int) -> None:
         self.training, self.steps = training, steps
+        self.ahead, self.made = copy(training.ahead), 0  # its own: it makes one after the other
         self.batch = training.batch(0)
         settings = training.config.training
         mode = settings.compile
@@ -79,8 +81,9 @@ class Candidates:
             self.limit_optimizer.step()
 
     def data(self) -> None:
-        for step in range(self.steps):
-            self.training.batch(step)
+        for _ in range(self.steps):
+            self.ahead.batch(self.made)
+            self.made += 1
 
     def loss(self) -> None:
         aux_loss = self.training.objective.aux_loss
