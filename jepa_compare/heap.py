@@ -5,9 +5,7 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of <malloc.h>
 _KEPT = 256 << 20  # freed bytes at the heap's end that are not handed back
-_MAPPED = (
-    32 << 20
-)  # from here on, an allocation is a mapping of its own; as far as glibc's own goes
+_MAPPED = 32 << 20  # from here on an allocation is a mapping of its own; the most glibc takes
 
 
 def keep_freed_memory() -> None:
