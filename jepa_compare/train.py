@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from jepa_compare import build, checkpoint
 from jepa_compare.assess import evaluation_hash, floors_directory, floors_of, store_evaluation
@@ -28,6 +28,8 @@ from jepa_compare.data.ahead import Ahead
 from jepa_compare.evaluation.draw import draw_figures
 from jepa_compare.evaluation.evaluate import Evaluator, status_of
 from jepa_compare.export import export
+from jepa_compare.finite import Diverged, FiniteWatch
+from jepa_compare.gradients import clip, clip_groups, pulls
 from jepa_compare.heap import keep_freed_memory
 from jepa_compare.interrupts import Interrupted, Interrupts
 from jepa_compare.latents import Batch
@@ -43,17 +45,6 @@ from jepa_compare.tracking import Tracker
 
 log = logging.getLogger(__name__)
 SHOWN = ("eval/success_detour", "eval/success_door", "eval/probe_rmse", "eval/spread")
-
-
-class Diverged(RuntimeError):
-    """A value stopped being finite."""
-
-    def __init__(self, step: int, term: str) -> None:
-        super().__init__(
-            f"{term} was not finite at step {step}; the last good checkpoint is kept. Lower"
-            " training.lr or aux_loss.weight, or use training.precision=float32"
-        )
-        self.step, self.term = step, term
 
 
 def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
@@ -151,7 +142,7 @@ class Training:
             fused=True if device.type == "cuda" else None,
             foreach=None if device.type == "cuda" else True,
         )
-        self.clipped_together = self.clip_groups()
+        self.clipped_together = clip_groups(self.objective, config.training.grad_clip_scope)
         self.evaluator = Evaluator(self.world, config.evaluation, device)
         self.step = 0
         self.saved: int | None = None  # the newest checkpoint's step
@@ -162,8 +153,7 @@ class Training:
         self.alarmed = False
         self.collapsed_at: int | None = None
         self.provenance = provenance(device)
-        # (step, index of the term) of the first value that was not finite; -1: none so far.
-        self.first_bad = torch.full((2,), -1, dtype=torch.int64, device=device)
+        self.finite = FiniteWatch()
         self.restore()
 
     def restore(self) -> None:
@@ -211,7 +201,7 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint of a state that is known to be finite."""
-        self.raise_if_diverged()
+        self.finite.check()
         checkpoint.save(
             self.writer.directory,
             {
@@ -311,7 +301,7 @@ class Training:
             output: ObjectiveOutput = forward(batch)
         loss = output.total
 
-        pulls = self.gradient_norms(output) if measure else {}
+        pulled = pulls(output, self.objective.model.encoder) if measure else {}
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         terms = {
@@ -319,73 +309,23 @@ class Training:
             **output.terms,
             "train/aux": output.aux.detach(),
             "train/loss": loss.detach(),
-            "train/gradient_norm": self.clip_gradients(),
+            "train/gradient_norm": clip(self.clipped_together, settings.grad_clip),
         }
-        self.note_non_finite(step, terms)
+        self.finite.note(step, terms)
         self.optimizer.step()
         self.objective.on_step_end((step + 1) / settings.steps)
-        return terms | pulls
+        return terms | pulled
 
     def batch(self, step: int) -> Batch:
         """The training batch of a step, a function of (seed, step); the true state stays behind."""
         return self.ahead.batch(step).without_state()
-
-    def gradient_norms(self, output: ObjectiveOutput) -> dict[str, Float[Tensor, ""]]:
-        """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""
-        weights = [p for p in self.objective.model.encoder.parameters() if p.requires_grad]
-        norms = {}
-        for name, part in (("prediction", output.prediction), ("aux", output.aux)):
-            if part.requires_grad:
-                grads = torch.autograd.grad(part, weights, retain_graph=True, allow_unused=True)
-                norm = nn.utils.get_total_norm([g for g in grads if g is not None])
-                norms[f"train/gradient_{name}"] = norm.to(self.device)
-        return norms
-
-    def clip_gradients(self) -> Float[Tensor, ""]:
-        """Clip in place; returns the norm over all parameters before clipping."""
-        norms = [
-            nn.utils.clip_grad_norm_(with_gradient, self.config.training.grad_clip)
-            for group in self.clipped_together
-            if (with_gradient := [p for p in group if p.grad is not None])
-        ]
-        return torch.linalg.vector_norm(torch.stack(norms))
-
-    def clip_groups(self) -> list[list[nn.Parameter]]:
-        """The parameters that share one gradient norm; each parameter is in one group."""
-        model = self.objective.model
-        scope = self.config.training.grad_clip_scope
-        modules = [model.encoder, model.predictor, self.objective]
-        seen: set[nn.Parameter] = set()
-        groups = []
-        for module in modules if scope == "module" else [self.objective]:
-            groups.append([p for p in module.parameters() if p.requires_grad and p not in seen])
-            seen.update(groups[-1])
-        return groups
-
-    def note_non_finite(self, step: int, terms: dict[str, Float[Tensor, ""]]) -> None:
-        """Remember the first non-finite term on the device; nothing waits for the answer.
-
-        The terms come in the order of their computation, so the first one is the culprit.
-        """
-        self.term_names = list(terms)
-        bad = ~torch.isfinite(torch.stack(list(terms.values())))
-        index = bad.to(torch.int64).argmax()
-        here = torch.stack([torch.full_like(index, step), index])
-        is_first = bad.any() & (self.first_bad[0] < 0)
-        self.first_bad = torch.where(is_first, here, self.first_bad)
-
-    def raise_if_diverged(self) -> None:
-        """Wait for the device and raise Diverged if anything was not finite so far."""
-        step, index = self.first_bad.tolist()
-        if step >= 0:
-            raise Diverged(step, self.term_names[index])
 
     def log_row(self, row: dict[str, Any]) -> None:
         """Record a row, stop if it is not finite, say what in it looks like a collapse."""
         step = row["step"]
         self.writer.append_metrics(row)
         self.tracker.log(row, step)
-        self.raise_if_diverged()
+        self.finite.check()
         terms = {key[4:]: value for key, value in row.items() if key.startswith("aux/")}
         messages = self.objective.aux_loss.alarms(terms) if terms else []
         if messages and not self.alarmed:  # once per episode, not once per row

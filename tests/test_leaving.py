@@ -14,7 +14,7 @@ import pytest
 import jepa_compare.train as train_module
 from jepa_compare import interrupts, lock, run_dir, tracking
 from jepa_compare.evaluation.evaluate import Evaluator
-from jepa_compare.interrupts import SIGNALS, Interrupted
+from jepa_compare.interrupts import SIGNALS, Interrupted, Interrupts
 from jepa_compare.lock import DirectoryLock
 from jepa_compare.run_writer import read_status
 from tests.runs import job
@@ -92,11 +92,22 @@ def test_a_step_that_is_being_compiled_is_left(
     assert read_status(tmp_path / "run")["first_step"] == 6  # the last checkpoint before it
 
 
-def after_a_moment(signum: int) -> threading.Timer:
-    """Ask this process to leave while it waits for something."""
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signum))
-    timer.start()
-    return timer
+def after_a_moment(signum: signal.Signals) -> threading.Thread:
+    """Ask this process to leave while it waits for something, but not before it listens: a signal
+    that comes earlier would end the tests."""
+
+    def ask() -> None:
+        deadline = time.monotonic() + 60
+        while not isinstance(getattr(signal.getsignal(signum), "__self__", None), Interrupts):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+        time.sleep(0.3)
+        os.kill(os.getpid(), signum)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    return thread
 
 
 @pytest.mark.parametrize("signum", SIGNALS)
