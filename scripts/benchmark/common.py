@@ -192,7 +192,8 @@ def peak_bytes(call: Call, device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         call()
         return torch.cuda.max_memory_allocated(device) - before
-    with torch.profiler.profile(profile_memory=True) as profile:
+    # acc_events: torch 2.11 warns where it is left to its default.
+    with torch.profiler.profile(profile_memory=True, acc_events=True) as profile:
         call()
     held = highest = 0
     for event in profile.profiler.kineto_results.events():  # pyright: ignore
