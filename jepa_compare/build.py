@@ -10,7 +10,7 @@ import torch
 from beartype import BeartypeConf
 from beartype.door import is_bearable
 
-from jepa_compare.config import AUX_LOSS_KEYS, Config, ConfigError, did_you_mean
+from jepa_compare.config.schema import AUX_LOSS_KEYS, Config, ConfigError, did_you_mean
 from jepa_compare.data.base import World
 from jepa_compare.helpers import Helpers
 from jepa_compare.losses.base import AuxLoss

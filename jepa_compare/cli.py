@@ -47,7 +47,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(arguments: argparse.Namespace) -> int:
     """Write and print a comparison: 0 when written, 1 with one line on stderr when not."""
-    from jepa_compare.comparison.write import write_comparison
+    from jepa_compare.report.write import write_comparison
 
     try:
         text = write_comparison(
@@ -87,7 +87,7 @@ def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from jepa_compare.status import show_status
+    from jepa_compare.sweep.status import show_status
 
     try:
         show_status(arguments.paths, arguments.watch)
@@ -105,7 +105,7 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from jepa_compare.reproduce import reproduce
+    from jepa_compare.sweep.reproduce import reproduce
 
     try:
         return 0 if reproduce(arguments.path, arguments.out) else 1

@@ -18,14 +18,20 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from jepa_compare import run_dir
-from jepa_compare.assess import evaluation_path, floors_directory, floors_of, store_evaluation
 from jepa_compare.build import build_world, check_world, resolve_device
-from jepa_compare.compose import die, hydra_composition, one_line, register
-from jepa_compare.config import Config, ConfigError
-from jepa_compare.evaluation.evaluate import Evaluator
-from jepa_compare.evaluation.settings import EvaluationSettings
+from jepa_compare.config.compose import die, hydra_composition, one_line, register
+from jepa_compare.config.evaluation import EvaluationSettings
+from jepa_compare.config.schema import Config, ConfigError
+from jepa_compare.evaluation.evaluator import Evaluator
+from jepa_compare.evaluation.stored import (
+    evaluation_path,
+    floors_directory,
+    floors_of,
+    store_evaluation,
+)
 from jepa_compare.export import NoSuchRun, load_config, load_model
+from jepa_compare.runs import layout
+from jepa_compare.system import files
 
 
 def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSettings:
@@ -82,7 +88,7 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     check_world(config, world)
     where = resolve_device(device)
     model = load_model(directory, where)
-    step = run_dir.read_json(directory / run_dir.SUMMARY)["steps"]
+    step = files.read_json(directory / layout.SUMMARY)["steps"]
     evaluator = Evaluator(world, settings, where)
     evaluation = evaluator.evaluate(model)
     floors = floors_of(config, world, evaluator, floors_directory(directory))
@@ -93,10 +99,10 @@ def finished_runs(paths: Sequence[Path]) -> list[Path]:
     """The runs at or below `paths`. Raises NoSuchRun for a path with none that is finished."""
     runs = []
     for path in paths:
-        found = [path] if (path / run_dir.CONFIG).exists() else []
-        found += sorted(p.parent for p in path.glob(f"**/*/{run_dir.CONFIG}"))
+        found = [path] if (path / layout.CONFIG).exists() else []
+        found += sorted(p.parent for p in path.glob(f"**/*/{layout.CONFIG}"))
         missing = [
-            next((n for n in (run_dir.EXPORT, run_dir.SUMMARY) if not (run / n).exists()), None)
+            next((n for n in (layout.EXPORT, layout.SUMMARY) if not (run / n).exists()), None)
             for run in found
         ]
         finished = [run for run, name in zip(found, missing, strict=True) if name is None]
@@ -130,7 +136,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
         wanted = [settings_with(load_config(run), overrides) for run in runs]
         for number, (run, settings) in enumerate(zip(runs, wanted, strict=True), start=1):
             path = evaluate_run(run, settings, args.device)
-            metrics = run_dir.read_json(path)["metrics"]
+            metrics = files.read_json(path)["metrics"]
             shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
             print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)
     except BrokenPipeError:

@@ -6,13 +6,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from jepa_compare import build, run_dir
-from jepa_compare.compose import typed_again
-from jepa_compare.config import Config
+from jepa_compare import build
+from jepa_compare.config.compose import typed_again
+from jepa_compare.config.schema import Config
 from jepa_compare.models.encoders import Encoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import Predictor
-from jepa_compare.run_writer import read_config
+from jepa_compare.runs import layout
+from jepa_compare.runs.writer import read_config
+from jepa_compare.system import files
 
 
 class NoSuchRun(RuntimeError):
@@ -27,7 +29,7 @@ def export(directory: Path, model: JEPA) -> None:
         for name, tensor in model.state_dict().items()
         if not name.startswith("target_encoder.")
     }
-    run_dir.write_bytes(directory / run_dir.EXPORT, save(tensors))
+    files.write_bytes(directory / layout.EXPORT, save(tensors))
 
 
 def load_config(directory: Path) -> Config:
@@ -35,9 +37,9 @@ def load_config(directory: Path) -> Config:
 
     Raises NoSuchRun if there is none or it is damaged, ConfigError if it is another version's.
     """
-    path = directory / run_dir.CONFIG
+    path = directory / layout.CONFIG
     if not path.exists():
-        raise NoSuchRun(f"{directory} is no run directory: it has no {run_dir.CONFIG}")
+        raise NoSuchRun(f"{directory} is no run directory: it has no {layout.CONFIG}")
     stored = read_config(directory)
     if not stored:
         raise NoSuchRun(f"{path} is damaged")
@@ -47,13 +49,13 @@ def load_config(directory: Path) -> Config:
 def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:
     """The trained model of a finished run, in eval mode. Raises NoSuchRun if there is none."""
     config = load_config(directory)
-    weights = directory / run_dir.EXPORT
+    weights = directory / layout.EXPORT
     if not weights.exists():
         raise NoSuchRun(
-            f"{directory} has no {run_dir.EXPORT}: the run did not finish; give its command again"
+            f"{directory} has no {layout.EXPORT}: the run did not finish; give its command again"
         )
     model = build.build_model(config, build.build_world(config))
-    does_not_fit = f"{weights} does not fit the model of its own {run_dir.CONFIG}:"
+    does_not_fit = f"{weights} does not fit the model of its own {layout.CONFIG}:"
     try:
         missing, unexpected = model.load_state_dict(load_file(weights), strict=False)
     except (RuntimeError, SafetensorError) as error:  # other shapes, or a damaged file

@@ -20,15 +20,16 @@ from matplotlib.patches import Rectangle
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
-from jepa_compare import run_dir
 from jepa_compare.build import build_world
-from jepa_compare.compose import understand
+from jepa_compare.config.compose import understand
 from jepa_compare.data.base import World
 from jepa_compare.data.policies import play, straight_line
-from jepa_compare.data.tasks import straight_line_succeeds
-from jepa_compare.evaluation.figures import MISSED, REACHED, WALL, draw_planning
+from jepa_compare.data.rooms.tasks import straight_line_succeeds
+from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw_planning
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
+from jepa_compare.runs import layout
+from jepa_compare.system import files
 
 CPU = torch.device("cpu")
 FRAMES = 8
@@ -99,8 +100,8 @@ def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
     episodes, size = {}, (0, 0)
     for run in runs:
         config = load_config(run)
-        name = run_dir.read_json(run / run_dir.SUMMARY)["evaluation"]
-        stored = run_dir.read_json(run / run_dir.EVALUATIONS / f"{name}.json")
+        name = files.read_json(run / layout.SUMMARY)["evaluation"]
+        stored = files.read_json(run / layout.EVALUATIONS / f"{name}.json")
         episodes[config.aux_loss["name"]] = stored["episodes"][kind][:columns]
         _, height, width = build_world(config).obs_shape
         size = (width, height)

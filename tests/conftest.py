@@ -10,10 +10,10 @@ os.environ.setdefault("WANDB_MODE", "disabled")
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typechecker  # noqa: F401  (the hook below finds it by name)
+import tests.support.typechecker  # noqa: F401  (the hook below finds it by name)
 
 # Executes every jaxtyping annotation of the package while the tests run.
-install_import_hook("jepa_compare", "tests.typechecker.typechecker").__enter__()
+install_import_hook("jepa_compare", "tests.support.typechecker.typechecker").__enter__()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

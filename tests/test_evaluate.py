@@ -10,13 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from jepa_compare import build, cli, run_dir
-from jepa_compare.config import ConfigError
+from jepa_compare import build, cli
+from jepa_compare.config.schema import ConfigError
 from jepa_compare.evaluate import evaluate_run, finished_runs, main, settings_with
-from jepa_compare.evaluation.evaluate import Evaluation, Evaluator
+from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.export import load_config
-from tests.runs import job, train
+from jepa_compare.runs import layout
+from jepa_compare.system import files
+from tests.support.runs import job, train
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) -> None:
-    (first,) = (copy / run_dir.EVALUATIONS).iterdir()
-    content, summary = first.read_bytes(), (copy / run_dir.SUMMARY).read_bytes()
+    (first,) = (copy / layout.EVALUATIONS).iterdir()
+    content, summary = first.read_bytes(), (copy / layout.SUMMARY).read_bytes()
     config = load_config(copy)
     planner = ["evaluation=random_wall", "evaluation.planning.planner.iterations=1"]
     small = ["evaluation.trajectories=8", "evaluation.collapse_trajectories=4"]
@@ -51,13 +53,13 @@ def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) 
     for overrides in ([*planner, *small, *short], ["evaluation.seed=3"]):
         settings = settings_with(config, overrides)
         path = evaluate_run(copy, settings, "cpu")
-        stored = run_dir.read_json(path)
+        stored = files.read_json(path)
         assert stored["settings"]["seed"] == settings.seed
         assert stored["settings"]["planning"]["planner"]["kind"] == settings.planning.planner.kind
         assert set(stored["floors"]) >= {"oracle", "untrained"}
-    assert len(list((copy / run_dir.EVALUATIONS).iterdir())) == 3
+    assert len(list((copy / layout.EVALUATIONS).iterdir())) == 3
     assert first.read_bytes() == content
-    assert (copy / run_dir.SUMMARY).read_bytes() == summary
+    assert (copy / layout.SUMMARY).read_bytes() == summary
 
 
 def test_a_later_evaluation_computes_with_the_threads_of_the_run(
@@ -86,9 +88,9 @@ def test_the_command_evaluates_and_has_the_options_of_the_module(
 ) -> None:
     assert cli.main(["evaluate", "--device", "cpu", str(copy), "evaluation.seed=6"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith(f"[1/1] {copy / run_dir.EVALUATIONS}/")
+    assert shown.startswith(f"[1/1] {copy / layout.EVALUATIONS}/")
     path = Path(shown.split()[1].removesuffix(":"))
-    assert run_dir.read_json(path)["settings"]["seed"] == 6
+    assert files.read_json(path)["settings"]["seed"] == 6
     with pytest.raises(SystemExit, match="0"):
         cli.main(["evaluate", "--help"])
     assert capsys.readouterr().out.startswith("usage: jepa-compare evaluate [-h] [--device DEVICE]")
@@ -111,11 +113,11 @@ def test_the_commands_help_imports_neither_torch_nor_hydra() -> None:
 
 
 def test_an_evaluation_that_is_there_is_kept(copy: Path) -> None:
-    (first,) = (copy / run_dir.EVALUATIONS).iterdir()
-    content = run_dir.read_json(first)
-    run_dir.write_json(first, content | {"mark": "mine"})
+    (first,) = (copy / layout.EVALUATIONS).iterdir()
+    content = files.read_json(first)
+    files.write_json(first, content | {"mark": "mine"})
     assert evaluate_run(copy, load_config(copy).evaluation, "cpu") == first
-    assert run_dir.read_json(first)["mark"] == "mine"
+    assert files.read_json(first)["mark"] == "mine"
 
 
 def test_a_preset_takes_from_the_data_what_the_runs_data_says() -> None:
@@ -151,7 +153,7 @@ def test_a_directory_without_a_finished_run_is_one_line(
 ) -> None:
     assert "holds no finished run" in complaint(capsys, str(tmp_path / "nothing"))
     assert "name at least one run" in complaint(capsys, "evaluation.seed=1")
-    weights = copy / run_dir.EXPORT
+    weights = copy / layout.EXPORT
     tensors = {key: tensor.clone() for key, tensor in load_file(weights).items()}  # no mmap
     weights.write_bytes(weights.read_bytes()[:100])
     assert "does not fit the model of its own config.json" in complaint(
@@ -170,9 +172,9 @@ def test_a_run_without_its_summary_is_not_finished(
     copy: Path, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Cut between its export and its end, or started again since."""
-    (copy / run_dir.SUMMARY).unlink()
+    (copy / layout.SUMMARY).unlink()
     error = complaint(capsys, str(copy), "evaluation.seed=1")
-    assert f"{copy} has no {run_dir.SUMMARY}: the run did not finish" in error
+    assert f"{copy} has no {layout.SUMMARY}: the run did not finish" in error
     whole = shutil.copytree(finished, copy.parent / "whole")
     assert finished_runs([copy.parent]) == [whole]
 
@@ -184,11 +186,11 @@ def test_files_that_cannot_be_read_or_written_are_one_line(
         full = OSError(28, "No space left on device", "evaluations/a.json")
         patch.setattr("jepa_compare.evaluate.store_evaluation", mock.Mock(side_effect=full))
         assert "No space left on device" in complaint(capsys, str(copy), "evaluation.seed=1")
-    config = run_dir.read_json(copy / run_dir.CONFIG)
+    config = files.read_json(copy / layout.CONFIG)
     del config["config"]["training"]["lr"]
-    run_dir.write_json(copy / run_dir.CONFIG, config)
+    files.write_json(copy / layout.CONFIG, config)
     assert "is no configuration of this version" in complaint(capsys, str(copy))
-    (copy / run_dir.CONFIG).write_text('{"config": {')
+    (copy / layout.CONFIG).write_text('{"config": {')
     assert "config.json is damaged" in complaint(capsys, str(copy))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jepa_compare.helpers import Helpers, temporal_similarity
-from tests.runs import rows, train
+from tests.support.runs import rows, train
 
 
 def helpers(inverse: float = 2.0, similar: float = 3.0, action_dim: int = 2) -> Helpers:

@@ -7,15 +7,13 @@
     for row in comparison.rows:
         print(row.label, comparison.estimate(row, "eval/success_detour").interval)
 
-`write_comparison(["multirun/"])` writes what `jepa-compare report` writes: tables, report.html, and
-every figure as PNG and PDF. Needs neither torch nor hydra.
+Needs neither torch nor hydra. `jepa_compare.report` writes tables, figures and the page.
 """
 
 from jepa_compare.comparison.compare import compare
-from jepa_compare.comparison.findings import Comparison
 from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import Run, Runs
-from jepa_compare.comparison.write import write_comparison
 
 __all__ = [
     "Comparison",
@@ -24,5 +22,4 @@ __all__ = [
     "Runs",
     "compare",
     "load_runs",
-    "write_comparison",
 ]

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison import metrics as catalogue
-from jepa_compare.comparison import verdict
-from jepa_compare.comparison.cautions import find_warnings
-from jepa_compare.comparison.drift import counted
-from jepa_compare.comparison.findings import (
+from jepa_compare import metrics as catalogue
+from jepa_compare.comparison import conclusion as verdict
+from jepa_compare.comparison.differences import counted
+from jepa_compare.comparison.pairs import compare_pairs
+from jepa_compare.comparison.results import (
     READINGS,
     Comparison,
     Drift,
@@ -16,12 +16,12 @@ from jepa_compare.comparison.findings import (
     Reading,
     Row,
 )
-from jepa_compare.comparison.metrics import Metric
-from jepa_compare.comparison.pairing import compare_pairs
 from jepa_compare.comparison.rows import group_rows, resolve_keys
 from jepa_compare.comparison.runs import Runs
 from jepa_compare.comparison.scores import estimate, references, score_matrix, scores_by_seed
 from jepa_compare.comparison.statistics import skewness_z
+from jepa_compare.comparison.warnings import find_warnings
+from jepa_compare.metrics import Metric
 
 _SKEWED = 2.0  # standard errors away from the skewness of normal samples
 _MOST_METRICS = 100

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from jepa_compare import run_dir
-from jepa_compare.comparison.reader import (
+from jepa_compare.comparison.runs import Run
+from jepa_compare.comparison.summary import EVALUATION_LIMIT
+from jepa_compare.runs import layout
+from jepa_compare.runs.reading import (
     MEGABYTE,
     Damaged,
     mapping,
@@ -21,8 +23,6 @@ from jepa_compare.comparison.reader import (
     regular_file,
     shown,
 )
-from jepa_compare.comparison.runs import Run
-from jepa_compare.comparison.summary import EVALUATION_LIMIT
 
 METRICS_LIMIT = 1024 * MEGABYTE
 LINE_LIMIT = MEGABYTE
@@ -68,10 +68,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
     Blank lines are passed over. Nothing when there is no file; raises `Damaged` when it is a link,
     not a regular file, over the limit or unreadable.
     """
-    file = regular_file(path, run_dir.METRICS)
+    file = regular_file(path, layout.METRICS)
     if file is None:
         return
-    with open_regular(file, run_dir.METRICS, METRICS_LIMIT) as handle:
+    with open_regular(file, layout.METRICS, METRICS_LIMIT) as handle:
         while line := handle.readline(LINE_LIMIT):
             whole = len(line) < LINE_LIMIT or line.endswith(b"\n")
             rest = line
@@ -126,7 +126,7 @@ def _evaluation(run: Run) -> dict[str, Any]:
     if run.evaluation is None:
         return {}
     try:
-        parts = (run_dir.EVALUATIONS, f"{run.evaluation}.json")
+        parts = (layout.EVALUATIONS, f"{run.evaluation}.json")
         return read_object(run.path, *parts, limit=EVALUATION_LIMIT) or {}
     except Damaged:
         return {}
@@ -187,6 +187,6 @@ def _points(value: Any, width: int) -> np.ndarray:
 def picture(run: Run, name: str) -> Path | None:
     """figures/<name> of the run if it is a regular file that no link leads to."""
     try:
-        return regular_file(run.path, run_dir.FIGURES, name)
+        return regular_file(run.path, layout.FIGURES, name)
     except Damaged:
         return None

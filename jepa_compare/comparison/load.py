@@ -10,17 +10,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jepa_compare import run_dir
 from jepa_compare.comparison.history import damaged_lines
 from jepa_compare.comparison.losses import with_losses
 from jepa_compare.comparison.parse import parse_run
-from jepa_compare.comparison.reader import Damaged, shown
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
 from jepa_compare.comparison.summary import is_evaluation_name, parse_floor
+from jepa_compare.runs import layout
+from jepa_compare.runs.reading import Damaged, shown
 
-_OWN_FILES = frozenset({run_dir.CONFIG, run_dir.STATUS, run_dir.METRICS, run_dir.SUMMARY})
+_OWN_FILES = frozenset({layout.CONFIG, layout.STATUS, layout.METRICS, layout.SUMMARY})
 _OWN_FOLDERS = frozenset(
-    {run_dir.EVALUATIONS, run_dir.FIGURES, run_dir.FLOORS, run_dir.COMPARISON, ".hydra", "wandb"}
+    {layout.EVALUATIONS, layout.FIGURES, layout.FLOORS, layout.COMPARISON, ".hydra", "wandb"}
 )  # of a run: they hold no further runs
 
 
@@ -46,7 +46,7 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
     if evaluation is not None and not is_evaluation_name(evaluation):
         raise ValueError(
             f"evaluation={shown(evaluation)}: must be the name of a file in"
-            f" {run_dir.EVALUATIONS}/, without .json"
+            f" {layout.EVALUATIONS}/, without .json"
         )
     left_out: list[LeftOut] = []
     cache: dict[tuple[Path, str, str], Floor | None] = {}
@@ -57,13 +57,13 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
 
     def floors(path: Path, policy: str, key: str) -> Floor | None:
         """Runs of one sweep share its floors: read each once."""
-        own = (path / run_dir.FLOORS).is_dir()
+        own = (path / layout.FLOORS).is_dir()
         slot = (path if own else path.parent, policy, key)
         if slot not in cache:
             try:
                 cache[slot] = parse_floor(path, policy, key)
             except Damaged as damage:
-                note(slot[0] / run_dir.FLOORS, "file", str(damage))
+                note(slot[0] / layout.FLOORS, "file", str(damage))
                 cache[slot] = None
         return cache[slot]
 
@@ -77,12 +77,12 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
         try:
             skipped = damaged_lines(path)
         except Damaged as damage:
-            note(path / run_dir.METRICS, "file", str(damage))
+            note(path / layout.METRICS, "file", str(damage))
             continue
         if skipped:
             reason = "not a JSON object with a step"
             left_out.append(
-                LeftOut(path=path / run_dir.METRICS, what="lines", reason=reason, count=skipped)
+                LeftOut(path=path / layout.METRICS, what="lines", reason=reason, count=skipped)
             )
     kept = _without_duplicates(with_losses(runs), left_out)
     return Runs(runs=tuple(kept), left_out=tuple(dict.fromkeys(left_out)), roots=roots)

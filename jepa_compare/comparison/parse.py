@@ -11,8 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from jepa_compare import run_dir
-from jepa_compare.comparison.reader import (
+from jepa_compare.comparison.runs import Run
+from jepa_compare.comparison.summary import (
+    FindFloor,
+    Note,
+    choose_evaluation,
+    evaluation_names,
+    parse_evaluation,
+    parse_summary,
+)
+from jepa_compare.runs import layout
+from jepa_compare.runs.layout import State, Verdict
+from jepa_compare.runs.reading import (
     MEGABYTE,
     Damaged,
     flatten,
@@ -24,16 +34,6 @@ from jepa_compare.comparison.reader import (
     require_schema,
     shown,
 )
-from jepa_compare.comparison.runs import Run
-from jepa_compare.comparison.summary import (
-    FindFloor,
-    Note,
-    choose_evaluation,
-    evaluation_names,
-    parse_evaluation,
-    parse_summary,
-)
-from jepa_compare.run_dir import State, Verdict
 
 CONFIG_LIMIT = MEGABYTE
 STATUS_LIMIT = MEGABYTE
@@ -52,22 +52,22 @@ def parse_run(
     `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old. `evaluation` is
     the name of the one to take in place of the summary's; `Damaged` also if the run has it not.
     """
-    config = read_object(path, run_dir.CONFIG, limit=CONFIG_LIMIT)
+    config = read_object(path, layout.CONFIG, limit=CONFIG_LIMIT)
     if config is None:
-        raise Damaged(f"no {run_dir.CONFIG}")
-    require_schema(config, run_dir.CONFIG, run_dir.SCHEMA_VERSION)
+        raise Damaged(f"no {layout.CONFIG}")
+    require_schema(config, layout.CONFIG, layout.SCHEMA_VERSION)
     name = config.get("name")
     if not isinstance(name, str) or not name.strip():
-        raise Damaged(f"{run_dir.CONFIG} has no name")
-    seed = integer(config.get("seed"), f"the seed in {run_dir.CONFIG}", low=-(2**63))
+        raise Damaged(f"{layout.CONFIG} has no name")
+    seed = integer(config.get("seed"), f"the seed in {layout.CONFIG}", low=-(2**63))
     identity = config.get("hash")
     if not isinstance(identity, str) or not _HASH.fullmatch(identity):
-        raise Damaged(f"{run_dir.CONFIG} has no valid hash")
-    settings = flatten(config.get("config"), run_dir.CONFIG)
+        raise Damaged(f"{layout.CONFIG} has no valid hash")
+    settings = flatten(config.get("config"), layout.CONFIG)
     if settings.get("seed", seed) != seed:
-        raise Damaged(f"{run_dir.CONFIG} contradicts itself: two seeds")
+        raise Damaged(f"{layout.CONFIG} contradicts itself: two seeds")
     if settings.get("aux_loss.name", named(name)) != named(name):
-        raise Damaged(f"{run_dir.CONFIG} contradicts itself: two names")
+        raise Damaged(f"{layout.CONFIG} contradicts itself: two names")
     overrides = config.get("overrides")
     if not isinstance(overrides, list) or len(overrides) > 1000:
         overrides = []
@@ -92,8 +92,8 @@ def parse_run(
             note(path / file, "file", str(damage))
             return None
 
-    status = part(lambda: read_object(path, run_dir.STATUS, limit=STATUS_LIMIT), run_dir.STATUS)
-    summary = part(lambda: _read_summary(path), run_dir.SUMMARY)
+    status = part(lambda: read_object(path, layout.STATUS, limit=STATUS_LIMIT), layout.STATUS)
+    summary = part(lambda: _read_summary(path), layout.SUMMARY)
     fields |= _progress(path, status, summary is not None, note, now)
     if summary is not None:
         fields |= parse_summary(path, summary, note, floors)
@@ -109,11 +109,11 @@ def parse_run(
 
 
 def _read_summary(path: Path) -> dict[str, Any] | None:
-    summary = read_object(path, run_dir.SUMMARY, limit=SUMMARY_LIMIT)
+    summary = read_object(path, layout.SUMMARY, limit=SUMMARY_LIMIT)
     if summary is not None:
-        require_schema(summary, run_dir.SUMMARY, run_dir.SCHEMA_VERSION)
+        require_schema(summary, layout.SUMMARY, layout.SCHEMA_VERSION)
         if summary.get("status") not in get_args(Verdict):
-            raise Damaged(f"{run_dir.SUMMARY} has no valid status")
+            raise Damaged(f"{layout.SUMMARY} has no valid status")
     return summary
 
 
@@ -126,16 +126,16 @@ def _progress(
         try:
             found = number((status or {}).get(key))
         except Damaged as damage:
-            note(path / run_dir.STATUS, "value", f"{key}: {damage}")
+            note(path / layout.STATUS, "value", f"{key}: {damage}")
             return None
         return found if math.isfinite(found) and abs(found) < 1e15 else None
 
     state: State = "completed" if has_summary else "failed"
-    reason = "" if has_summary else f"no readable {run_dir.STATUS} and no {run_dir.SUMMARY}"
+    reason = "" if has_summary else f"no readable {layout.STATUS} and no {layout.SUMMARY}"
     found = None if status is None else status.get("state")
     if found in get_args(State):
         state = cast(State, found)
-        reason = "" if has_summary or state != "completed" else f"no readable {run_dir.SUMMARY}"
+        reason = "" if has_summary or state != "completed" else f"no readable {layout.SUMMARY}"
         heartbeat = value("heartbeat")
         if has_summary and state in ("running", "queued"):
             state = "completed"  # the summary is written last: only the last status is lost
@@ -147,7 +147,7 @@ def _progress(
         elif state in ("failed", "interrupted"):
             reason = _exception(status)
     elif status is not None:
-        note(path / run_dir.STATUS, "value", f"unknown state {quoted(found)}")
+        note(path / layout.STATUS, "value", f"unknown state {quoted(found)}")
     return {
         "state": state,
         "reason": reason,
@@ -171,5 +171,5 @@ def _apply_verdict(fields: dict[str, Any]) -> None:
     if fields["verdict"] == "diverged":
         fields["state"] = "failed"
     elif fields["state"] in ("failed", "interrupted"):
-        fields["reason"] = fields["reason"] or f"{fields['state']} after {run_dir.SUMMARY}"
+        fields["reason"] = fields["reason"] or f"{fields['state']} after {layout.SUMMARY}"
         fields["verdict"] = None

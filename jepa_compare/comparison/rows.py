@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from jepa_compare.comparison.drift import (
+from jepa_compare.comparison.differences import (
     LOSS,
     Differences,
     as_text,
@@ -18,8 +18,8 @@ from jepa_compare.comparison.drift import (
     is_known,
     value_of,
 )
-from jepa_compare.comparison.findings import Row
 from jepa_compare.comparison.losses import LOSS_KEYS
+from jepa_compare.comparison.results import Row
 from jepa_compare.comparison.runs import OUTCOMES, Run, Value
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.run_dir import State, Verdict
+from jepa_compare.runs.layout import State, Verdict
 
 Outcome = Literal[
     "healthy",

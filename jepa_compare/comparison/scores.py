@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from jepa_compare.comparison.findings import Estimate, Reading, Reference, Row
-from jepa_compare.comparison.metrics import Metric
+from jepa_compare.comparison.results import Estimate, Reading, Reference, Row
 from jepa_compare.comparison.runs import Floor, Run
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
+from jepa_compare.metrics import Metric
 
 POLICIES: Mapping[str, str] = {
     "random": "random policy",

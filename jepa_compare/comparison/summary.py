@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from jepa_compare import run_dir
-from jepa_compare.comparison.reader import (
+from jepa_compare.comparison.runs import Floor, TaskRows, What
+from jepa_compare.runs import layout
+from jepa_compare.runs.layout import Verdict
+from jepa_compare.runs.reading import (
     MEGABYTE,
     Damaged,
     flatten,
@@ -25,8 +27,6 @@ from jepa_compare.comparison.reader import (
     require_schema,
     shown,
 )
-from jepa_compare.comparison.runs import Floor, TaskRows, What
-from jepa_compare.run_dir import Verdict
 
 EVALUATION_LIMIT = 16 * MEGABYTE
 """Over a hundred times what a thousand tasks of three kinds take."""
@@ -62,12 +62,12 @@ def parse_summary(
         try:
             return read()
         except Damaged as damage:
-            note(path / run_dir.SUMMARY, "value", f"{name}: {damage}")
+            note(path / layout.SUMMARY, "value", f"{name}: {damage}")
             return default
 
     def numbers(name: str) -> dict[str, float]:
         found = tolerant(name, lambda: mapping(summary.get(name), name), {})
-        return _numbers(found, lambda reason: note(path / run_dir.SUMMARY, "value", reason))
+        return _numbers(found, lambda reason: note(path / layout.SUMMARY, "value", reason))
 
     verdict: Verdict = summary["status"]
     surroundings = {
@@ -167,7 +167,7 @@ def parse_evaluation(path: Path, fields: Mapping[str, Any], note: Note) -> dict[
         return _tasks_and_config(_read_evaluation(path, fields["evaluation"]), fields)
     except Damaged as damage:
         file = f"{fields['evaluation']}.json"
-        note(path / run_dir.EVALUATIONS / file, "file", str(damage))
+        note(path / layout.EVALUATIONS / file, "file", str(damage))
         return {}
 
 
@@ -189,7 +189,7 @@ def choose_evaluation(
     found = _read_evaluation(path, name)
 
     def numbers(part: str) -> dict[str, float]:
-        at = path / run_dir.EVALUATIONS / f"{name}.json"
+        at = path / layout.EVALUATIONS / f"{name}.json"
         return _numbers(mapping(found.get(part), part), lambda why: note(at, "value", why))
 
     chosen = {
@@ -209,7 +209,7 @@ def is_evaluation_name(name: str) -> bool:
 
 def evaluation_names(path: Path) -> tuple[str, ...]:
     """The names of a run's evaluations, of which nothing is read; sorted."""
-    folder = path / run_dir.EVALUATIONS
+    folder = path / layout.EVALUATIONS
     try:
         if folder.is_symlink():
             return ()
@@ -222,11 +222,11 @@ def evaluation_names(path: Path) -> tuple[str, ...]:
 
 
 def _read_evaluation(path: Path, name: str) -> dict[str, Any]:
-    parts = (run_dir.EVALUATIONS, f"{name}.json")
+    parts = (layout.EVALUATIONS, f"{name}.json")
     found = read_object(path, *parts, limit=EVALUATION_LIMIT)
     if found is None:
         raise Damaged(f"{'/'.join(parts)} is missing")
-    require_schema(found, "/".join(parts), run_dir.SCHEMA_VERSION)
+    require_schema(found, "/".join(parts), layout.SCHEMA_VERSION)
     return found
 
 
@@ -289,12 +289,12 @@ def _agree(tasks: Mapping[str, TaskRows], metrics: Mapping[str, float]) -> None:
 def parse_floor(path: Path, policy: str, key: str) -> Floor | None:
     """floors/<key>.json of the run's own directory or of the sweep; None if there is none."""
     for directory in (path, path.parent):
-        found = read_object(directory, run_dir.FLOORS, f"{key}.json", limit=EVALUATION_LIMIT)
+        found = read_object(directory, layout.FLOORS, f"{key}.json", limit=EVALUATION_LIMIT)
         if found is None:
             continue
-        require_schema(found, f"{run_dir.FLOORS}/{key}.json", run_dir.SCHEMA_VERSION)
+        require_schema(found, f"{layout.FLOORS}/{key}.json", layout.SCHEMA_VERSION)
         if found.get("policy") != policy:
-            raise Damaged(f"{run_dir.FLOORS}/{key}.json is not a floor of policy {policy}")
+            raise Damaged(f"{layout.FLOORS}/{key}.json is not a floor of policy {policy}")
         seed = found.get("seed")
         return Floor(
             key=key,

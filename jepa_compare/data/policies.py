@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jepa_compare.data.base import World
-from jepa_compare.data.rooms import cut, to_device
+from jepa_compare.data.rooms.geometry import cut, to_device
 
 Policy = Callable[[Tensor, Tensor], Tensor]
 """(state [n s], goal [n s]) -> action [n a]"""

@@ -16,14 +16,15 @@ from typing import Any
 
 import torch
 
-from jepa_compare import run_dir
+from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.base import World
 from jepa_compare.data.policies import Policy, RandomWalk, straight_line
-from jepa_compare.evaluation.control import RecedingHorizon
-from jepa_compare.evaluation.imagination import Imagination, TrueImagination
-from jepa_compare.evaluation.planning import MakePolicy, Outcome, play_tasks
-from jepa_compare.evaluation.settings import EvaluationSettings
+from jepa_compare.evaluation.planning.dynamics import Imagination, TrueImagination
+from jepa_compare.evaluation.planning.episodes import MakePolicy, Outcome, play_tasks
+from jepa_compare.evaluation.planning.receding_horizon import RecedingHorizon
 from jepa_compare.rng import generator
+from jepa_compare.runs import layout
+from jepa_compare.system import files
 
 POLICIES = ("random", "straight_line", "door_script", "oracle")
 """Those that depend on the world and the settings alone. The fifth floor is `untrained`."""
@@ -87,7 +88,7 @@ def floor_key(
         evaluation = {key: evaluation[key] for key in ("version", "seed", "planning")}
         if policy != "oracle":
             del evaluation["planning"]["planner"], evaluation["planning"]["replan_interval"]
-    return run_dir.content_hash(
+    return files.content_hash(
         {
             "policy": policy,
             "world": world_config,
@@ -107,7 +108,7 @@ def stored_floor(
     floor = _read(path, policy, seed)
     if floor is None:
         floor = compute()
-        run_dir.write_json(path, {"schema_version": run_dir.SCHEMA_VERSION, **asdict(floor)})
+        files.write_json(path, {"schema_version": layout.SCHEMA_VERSION, **asdict(floor)})
     return floor
 
 
@@ -150,10 +151,10 @@ def task_rows(outcomes: dict[str, Outcome]) -> dict[str, Any]:
 def _read(path: Path, policy: str, seed: int | None) -> Floor | None:
     """The floor in a file, or None if it is missing, damaged or another one."""
     try:
-        data = run_dir.read_json(path)
+        data = files.read_json(path)
         floor = Floor(**{key: data[key] for key in ("policy", "seed", "metrics", "tasks")})
         fits = (
-            data["schema_version"] == run_dir.SCHEMA_VERSION
+            data["schema_version"] == layout.SCHEMA_VERSION
             and (floor.policy, floor.seed) == (policy, seed)
             and all(_is_number(value) for value in floor.metrics.values())
             and all(

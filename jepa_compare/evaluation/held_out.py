@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.base import World
-from jepa_compare.evaluation.settings import EvaluationSettings
 from jepa_compare.evaluation.world_model import WorldModel, encode_frames
 from jepa_compare.latents import Batch
 from jepa_compare.rng import generator

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.comparison.synthetic import DEFAULT_LOSSES, write_run  # noqa: E402
+from tests.support.synthetic import DEFAULT_LOSSES, write_run  # noqa: E402
 
 LINES = 200
 _DONE = "complete"

@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.comparison.simulated import TRUTHS, calibrate
+from tests.support.simulated import TRUTHS, calibrate
 
 HEADER = (
     "scores over seeds",

@@ -12,8 +12,8 @@ from typing import Any
 
 import common
 
-from jepa_compare import run_dir
-from jepa_compare.compose import Job
+from jepa_compare.config.compose import Job
+from jepa_compare.runs import layout
 
 STEPS = 10
 
@@ -30,7 +30,7 @@ def measure(job: Job, rounds: int) -> dict[str, Any]:
 
         calls = {"steps": steps, "checkpoint": training.save}
         seconds = common.interleave(calls, rounds, training.device)
-        size = (training.writer.directory / run_dir.CHECKPOINT).stat().st_size
+        size = (training.writer.directory / layout.CHECKPOINT).stat().st_size
     share = common.ratio(seconds["checkpoint"], [s * interval / STEPS for s in seconds["steps"]])
     return {
         "loss": job.config.aux_loss["name"],

@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from jepa_compare.compose import Job, understand
-from jepa_compare.interrupts import Interrupts
-from jepa_compare.provenance import device_name
-from jepa_compare.run_writer import RunWriter
-from jepa_compare.tracking import Tracker
-from jepa_compare.train import Training
+from jepa_compare.config.compose import Job, understand
+from jepa_compare.runs.writer import RunWriter
+from jepa_compare.system.interrupts import Interrupts
+from jepa_compare.system.provenance import device_name
+from jepa_compare.training.run import Training
+from jepa_compare.training.tracking import Tracker
 
 Call = Callable[[], object]
 

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 
 from jepa_compare import rng
 from jepa_compare.build import construct
-from jepa_compare.compose import CONF_DIR, HYDRA_VERSION_BASE
+from jepa_compare.config.compose import CONF_DIR, HYDRA_VERSION_BASE
 from jepa_compare.data.base import World
 
 REFERENCE = "two_rooms_random_wall"

@@ -15,8 +15,8 @@ import common
 import processes
 import torch
 
-from jepa_compare import run_dir
-from jepa_compare.run_writer import read_status
+from jepa_compare.runs import layout
+from jepa_compare.runs.writer import read_status
 
 JOBS = 3
 COMMANDS = {
@@ -33,7 +33,7 @@ def first_and_later_jobs(folder: Path, device: str, sweep: str) -> dict[str, lis
     overrides.append(f"training.num_threads={torch.get_num_threads()}")
     seeds = ",".join(map(str, range(JOBS)))
     whole = processes.run([*processes.TRAIN, "-m", f"seed={seeds}", *overrides], folder)
-    statuses = [read_status(p.parent) for p in folder.glob(f"multirun/{sweep}/*/{run_dir.STATUS}")]
+    statuses = [read_status(p.parent) for p in folder.glob(f"multirun/{sweep}/*/{layout.STATUS}")]
     jobs = sorted((status["started"], status["ended"]) for status in statuses)
     taken = [ended - started for started, ended in jobs]
     return {

@@ -17,7 +17,7 @@ import pytest
 import scipy.stats
 
 from jepa_compare.comparison.statistics import holm, t_test
-from tests.comparison.simulated import LOSSES, SYMMETRIC, TRUTHS, Share, Truth, simulate
+from tests.support.simulated import LOSSES, SYMMETRIC, TRUTHS, Share, Truth, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEPS = 3000

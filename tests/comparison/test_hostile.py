@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jepa_compare import run_dir
 from jepa_compare.comparison import (
     Comparison,
     NoRunsError,
@@ -20,11 +19,11 @@ from jepa_compare.comparison import (
     Runs,
     compare,
     load_runs,
-    write,
-    write_comparison,
 )
-from tests.comparison.hostile import EVALUATION, FILES, TEXTS, Damage
-from tests.comparison.synthetic import DEFAULT_LOSSES, NOW, Loss, Sweep, write_run
+from jepa_compare.report import write, write_comparison
+from jepa_compare.runs import layout
+from tests.support.hostile import EVALUATION, FILES, TEXTS, Damage
+from tests.support.synthetic import DEFAULT_LOSSES, NOW, Loss, Sweep, write_run
 
 SEEDS = range(3)
 LOSSES = {name: DEFAULT_LOSSES[name] for name in ("vicreg", "dino", "none")}
@@ -53,15 +52,15 @@ def add_hostile(
         if index % 8 == 0:  # another copy of a healthy run, with the same hash
             source = sorted(healthy.glob("vicreg_s*"))[index % 3]
             shutil.copytree(source, path)
-            (path / run_dir.SUMMARY).write_bytes((path / run_dir.SUMMARY).read_bytes()[:500])
+            (path / layout.SUMMARY).write_bytes((path / layout.SUMMARY).read_bytes()[:500])
             kinds[path] = "duplicate"
             continue
         shutil.copytree(templates[index % 3], path)
-        config = json.loads((path / run_dir.CONFIG).read_text())
+        config = json.loads((path / layout.CONFIG).read_text())
         name = f"evil{index}" + (rng.choice(TEXTS)[:200] if index % 3 else "")
         config |= {"name": name, "hash": f"{index:08x}"}
         config["config"]["aux_loss"]["name"] = name
-        (path / run_dir.CONFIG).write_text(json.dumps(config))
+        (path / layout.CONFIG).write_text(json.dumps(config))
         kinds[path] = damage.spoil(path)
     return kinds
 
@@ -172,11 +171,11 @@ def test_what_never_ended_takes_no_win_away(healthy: Path, tmp_path: Path) -> No
     for index in range(60):
         shutil.copytree(healthy.parent / "templates", tmp_path / "sweep" / f"evil{index}")
         for path in (tmp_path / "sweep" / f"evil{index}").glob("template_s*"):
-            config = json.loads((path / run_dir.CONFIG).read_text())
+            config = json.loads((path / layout.CONFIG).read_text())
             config |= {"name": f"evil{index}", "hash": f"{index:08x}"}
             config["config"]["aux_loss"]["name"] = f"evil{index}"
-            (path / run_dir.CONFIG).write_text(json.dumps(config))
-            (path / run_dir.SUMMARY).write_text('{"status": "hea')
+            (path / layout.CONFIG).write_text(json.dumps(config))
+            (path / layout.SUMMARY).write_text('{"status": "hea')
     expected, found = compare(load_runs(healthy)), compare(load_runs(tmp_path / "sweep"))
     assert_same_numbers(expected, found)
     assert found.best == expected.best
@@ -186,7 +185,7 @@ def test_what_never_ended_takes_no_win_away(healthy: Path, tmp_path: Path) -> No
 def test_nothing_but_a_hostile_directory_is_an_error_in_one_printable_line(tmp_path: Path) -> None:
     path = tmp_path / "\x1b[31m\n"
     path.mkdir()
-    (path / run_dir.CONFIG).write_text("{}")
+    (path / layout.CONFIG).write_text("{}")
     with pytest.raises(NoRunsError, match=r"no readable run in .*schema version None") as raised:
         write_comparison([tmp_path])
     assert str(raised.value).isprintable()
@@ -252,13 +251,13 @@ def test_the_parser_is_not_the_only_thing_that_must_bear_depth(
     for depth in range(880, 1000, 8):
         deep = "[" * depth + "]" * depth
         for name, key in (
-            (run_dir.CONFIG, "schema_version"), (run_dir.CONFIG, "seed"), (run_dir.STATUS, "state"),
-            (run_dir.STATUS, "exception"), (run_dir.SUMMARY, "status"),
-            (run_dir.SUMMARY, "diverged"), (EVALUATION, "schema_version"),
+            (layout.CONFIG, "schema_version"), (layout.CONFIG, "seed"), (layout.STATUS, "state"),
+            (layout.STATUS, "exception"), (layout.SUMMARY, "status"),
+            (layout.SUMMARY, "diverged"), (EVALUATION, "schema_version"),
         ):  # fmt: skip
             target = tmp_path / f"{depth}_{name.replace('/', '_')}_{key}"
             target.mkdir()
-            for file in (run_dir.CONFIG, run_dir.STATUS, run_dir.SUMMARY):
+            for file in (layout.CONFIG, layout.STATUS, layout.SUMMARY):
                 shutil.copy(source / file, target)
             (target / EVALUATION).parent.mkdir()
             shutil.copy(source / EVALUATION, target / EVALUATION)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jepa_compare import comparison
-from tests.comparison.synthetic import Sweep
+from tests.support.synthetic import Sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "hydra", "omegaconf", "pandas", "matplotlib", "wandb", "scipy", "jinja2")
@@ -29,7 +29,8 @@ import sys
 for name in ("torch", "hydra", "omegaconf", "wandb", "pandas"):
     sys.modules[name] = None  # an import of it fails
 
-from jepa_compare.comparison import compare, load_runs, write_comparison
+from jepa_compare.comparison import compare, load_runs
+from jepa_compare.report import write_comparison
 
 comparison = compare(load_runs(sys.argv[1]))
 print(*comparison.verdict, sep="\\n")

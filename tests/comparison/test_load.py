@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from jepa_compare import run_dir
 from jepa_compare.comparison import NoRunsError, Runs, load_runs
-from tests.comparison.synthetic import DEFAULT_LOSSES, NOW, Sweep, write_run
+from jepa_compare.runs import layout
+from tests.support.synthetic import DEFAULT_LOSSES, NOW, Sweep, write_run
 
 VICREG = DEFAULT_LOSSES["vicreg"]
 
@@ -80,21 +80,21 @@ def test_silence_is_an_interruption(tmp_path: Path) -> None:
 
 def test_a_finished_run_that_says_it_failed_has_no_numbers(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    change(path / run_dir.STATUS, state="failed", exception={"type": "OSError", "message": "disk"})
+    change(path / layout.STATUS, state="failed", exception={"type": "OSError", "message": "disk"})
     (run,) = load_runs(tmp_path)
     assert (run.outcome, run.reason, run.verdict) == ("failed", "OSError: disk", None)
 
 
 def test_a_summary_outlives_the_last_status(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    change(path / run_dir.STATUS, state="running")
+    change(path / layout.STATUS, state="running")
     (run,) = load_runs(tmp_path, now=NOW + 10**6)
     assert run.outcome == "healthy"
 
 
 def test_a_lost_summary_is_a_failure(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    (path / run_dir.SUMMARY).unlink()
+    (path / layout.SUMMARY).unlink()
     (run,) = load_runs(tmp_path)
     assert (run.outcome, run.reason) == ("failed", "no readable summary.json")
 
@@ -102,13 +102,13 @@ def test_a_lost_summary_is_a_failure(tmp_path: Path) -> None:
 def test_of_the_same_run_the_one_with_a_result_counts(tmp_path: Path) -> None:
     finished = write_run(tmp_path / "a", loss=VICREG, seed=0)
     other = write_run(tmp_path / "b", loss=VICREG, seed=0, state="failed")
-    change(other / run_dir.STATUS, ended=NOW * 2)
+    change(other / layout.STATUS, ended=NOW * 2)
     runs = load_runs(tmp_path)
     assert [run.path for run in runs] == [finished]
     assert reasons(runs)[0].endswith(f"seed 0) as {finished}")
     later = write_run(tmp_path / "c", loss=VICREG, seed=0, metrics={"eval/probe_rmse": 0.1})
-    change(later / run_dir.STATUS, ended=NOW + 1)
-    (later / run_dir.EVALUATIONS / "0a1b2c3d.json").write_text("{")
+    change(later / layout.STATUS, ended=NOW + 1)
+    (later / layout.EVALUATIONS / "0a1b2c3d.json").write_text("{")
     runs = load_runs(tmp_path)  # later, but its evaluation is damaged
     assert [run.path for run in runs] == [finished]
     assert any("other numbers" in reason for reason in reasons(runs))
@@ -117,11 +117,11 @@ def test_of_the_same_run_the_one_with_a_result_counts(tmp_path: Path) -> None:
 def test_a_damaged_part_is_missing_and_noted(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
     change(
-        path / run_dir.SUMMARY,
+        path / layout.SUMMARY,
         versions="none",
         metrics={"eval/probe_rmse": "big", "eval/spread": 1},
     )
-    (path / run_dir.STATUS).write_text('{"state": "comple')
+    (path / layout.STATUS).write_text('{"state": "comple')
     runs = load_runs(tmp_path)
     assert runs.runs[0].outcome == "healthy"
     assert dict(runs.runs[0].metrics) == {"eval/spread": 1.0}
@@ -148,7 +148,7 @@ def test_a_rate_above_one_is_refused(tmp_path: Path) -> None:
 
 def test_tasks_that_contradict_the_summary_are_refused(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    evaluation = path / run_dir.EVALUATIONS / "0a1b2c3d.json"
+    evaluation = path / layout.EVALUATIONS / "0a1b2c3d.json"
     content = json.loads(evaluation.read_text())
     content["tasks"]["door"]["success"] = [False] * 100
     evaluation.write_text(json.dumps(content))
@@ -161,7 +161,7 @@ def test_a_floor_under_another_policys_name_is_refused(tmp_path: Path) -> None:
     """Also when a sibling has read the file before, under its right name."""
     Sweep(path=tmp_path, seeds=range(1)).write()
     evil = write_run(tmp_path, loss=VICREG, seed=1)
-    change(evil / run_dir.SUMMARY, floors={"random": "door_script-1234abcd"})
+    change(evil / layout.SUMMARY, floors={"random": "door_script-1234abcd"})
     runs = load_runs(tmp_path)
     (run,) = [run for run in runs if run.path == evil]
     assert "random" not in run.floors
@@ -170,7 +170,7 @@ def test_a_floor_under_another_policys_name_is_refused(tmp_path: Path) -> None:
 
 def test_lines_of_metrics_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0, rows=20)
-    with (path / run_dir.METRICS).open("ab") as file:
+    with (path / layout.METRICS).open("ab") as file:
         file.write(
             b'\n{"step": 1, "train/loss": 0.1}}\n[1]\n{"step": -1}\n\xff\xfe\n{"step": 9, "tra'
         )
@@ -180,8 +180,8 @@ def test_lines_of_metrics_that_cannot_be_read_are_counted(tmp_path: Path) -> Non
 
 def test_metrics_that_are_a_link_are_noted(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    (path / run_dir.METRICS).unlink()
-    (path / run_dir.METRICS).symlink_to("/etc/hostname")
+    (path / layout.METRICS).unlink()
+    (path / layout.METRICS).symlink_to("/etc/hostname")
     runs = load_runs(tmp_path)
     assert reasons(runs) == ["file metrics.jsonl: metrics.jsonl is a link, which is not followed"]
 

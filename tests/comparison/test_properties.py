@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jepa_compare.comparison import Comparison, Run, Runs, compare
-from jepa_compare.comparison.drift import value_of
-from tests.comparison.simulated import ERROR, make_run
+from jepa_compare.comparison.differences import value_of
+from tests.support.simulated import ERROR, make_run
 
 SCORE = st.integers(1, 400).map(lambda k: k / 16)  # exact in binary, also when shifted
 RUN = st.tuples(

@@ -10,8 +10,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from jepa_compare.data.two_rooms import TwoRooms
-from jepa_compare.evaluation.settings import EvaluationSettings
+from jepa_compare.config.evaluation import EvaluationSettings
+from jepa_compare.data.rooms.two_rooms import TwoRooms
 from jepa_compare.models.encoders import ConvEncoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import ResidualMLP

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-import jepa_compare.evaluation.settings as settings_module
-from jepa_compare.assess import evaluation_hash
-from jepa_compare.data.two_rooms import TwoRooms
+import jepa_compare.config.evaluation as settings_module
+from jepa_compare.config.evaluation import EVALUATION_VERSION, EvaluationSettings
+from jepa_compare.data.rooms.two_rooms import TwoRooms
 from jepa_compare.evaluation.floors import (
     POLICIES,
     Floor,
@@ -18,7 +18,7 @@ from jepa_compare.evaluation.floors import (
     stored_floor,
     world_floors,
 )
-from jepa_compare.evaluation.settings import EVALUATION_VERSION, EvaluationSettings
+from jepa_compare.evaluation.stored import evaluation_hash
 
 CPU = torch.device("cpu")
 LoadSettings = Callable[..., EvaluationSettings]

@@ -12,8 +12,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from jepa_compare.compose import CONF_DIR
-from jepa_compare.config import AUX_LOSS_KEYS
+from jepa_compare.config.compose import CONF_DIR
+from jepa_compare.config.schema import AUX_LOSS_KEYS
 from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss
 

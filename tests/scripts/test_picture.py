@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.runs import train
+from tests.support.runs import train
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,239 @@
+"""Findings in words. A verdict names a winner only where the tests do."""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+
+from jepa_compare.comparison.results import Estimate, Pair, Reading, Row
+from jepa_compare.comparison.statistics import ALPHA
+from jepa_compare.metrics import Metric
+
+
+def p_text(p: float) -> str:
+    """ "p = .002", "p < .001": no leading zero, since p cannot exceed 1; as many digits as show
+    on which side of .05 it lies."""
+    if p < 0.001:
+        return "p < .001"
+    digits = 3 if p < 0.1 else 2
+    while float(f"{p:.{digits}f}") >= ALPHA > p and digits < 15:
+        digits += 1
+    return "p = " + f"{p:.{digits}f}".removeprefix("0")
+
+
+def seeds_text(n: int) -> str:
+    """ "1 seed", "3 seeds"."""
+    return f"{n} seed" + "s" * (n != 1)
+
+
+def interval_text(metric: Metric, interval: tuple[float, float], *, signed: bool = False) -> str:
+    """ "[0.08, 0.16]"."""
+    return f"[{', '.join(metric.text(end, signed=signed) for end in interval)}]"
+
+
+def unit_text(metric: Metric) -> str:
+    """ " px", or nothing."""
+    return f" {metric.unit}" if metric.unit else ""
+
+
+def detectable_text(metric: Metric, difference: float) -> str:
+    """ "a difference of 0.4 px could have been detected"; rates cannot be further apart than 1."""
+    if metric.is_success and difference > 1:
+        return "even a difference of 1 could have been missed"
+    size = f"{metric.text(difference)}{unit_text(metric)}"
+    return f"a difference of {size} could have been detected"
+
+
+def is_better(metric: Metric, difference: float) -> bool:
+    """Whether a - b = `difference` favours a."""
+    return difference > 0 if metric.better == "higher" else difference < 0
+
+
+def with_sentence(pair: Pair, metric: Metric) -> Pair:
+    """The pair with its sentence.
+
+    "A over B: +0.12 [0.08, 0.16] door success, 10 seeds, p = .002", where p is Holm-corrected.
+    """
+    unit = unit_text(metric)
+    n = len(pair.differences)
+    if pair.note:
+        seen = f" ({metric.text(pair.mean, signed=True)}{unit})" if n else ""
+        sentence = f"{pair.a} and {pair.b}: no verdict on {metric.label}, {pair.note}{seen}"
+        return dataclasses.replace(pair, sentence=sentence)
+    assert pair.interval is not None  # every tested pair has one
+    if pair.separable and metric.better is not None:
+        a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
+        if not is_better(metric, mean):
+            a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
+        sentence = (
+            f"{a} over {b}: {metric.text(mean, signed=True)}{unit}"
+            f" {interval_text(metric, interval)} {metric.label}, {seeds_text(n)},"
+            f" {p_text(pair.p_holm)}"
+        )
+    elif pair.separable:
+        sentence = (
+            f"{pair.a} and {pair.b} differ: {metric.text(pair.mean, signed=True)}{unit}"
+            f" {interval_text(metric, pair.interval)} {metric.label}, {seeds_text(n)},"
+            f" {p_text(pair.p_holm)} (neither direction is better)"
+        )
+    else:
+        seen = f"{metric.text(pair.mean, signed=True)}{unit} {interval_text(metric, pair.interval)}"
+        sentence = (
+            f"{pair.a} and {pair.b}: not separable by {metric.label} with {seeds_text(n)} ({seen},"
+            f" {p_text(pair.p_holm)}; {detectable_text(metric, pair.detectable)})"
+        )
+    return dataclasses.replace(pair, sentence=sentence)
+
+
+def best_row(
+    rows: Sequence[Row],
+    estimates: Mapping[str, Estimate],
+    pairs: Sequence[Pair],
+    metric: Metric,
+) -> str | None:
+    """The row that beats every other in a test that separates them, on a downstream metric.
+
+    A row without a score is no rival: none of its runs ended, which the warnings say.
+    """
+    rows = _scored(rows, estimates)
+    if not metric.downstream or len(rows) < 2:
+        return None
+    leader = leading_row(rows, estimates, metric)
+    return leader if leader is not None and not _rivals(leader, rows, pairs, metric) else None
+
+
+def _rivals(leader: str, rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric) -> list[str]:
+    """Rows that no test shows to be worse than `leader`."""
+    beaten = {
+        pair.b if pair.a == leader else pair.a
+        for pair in pairs
+        if pair.separable
+        and leader in (pair.a, pair.b)
+        and is_better(metric, pair.mean if pair.a == leader else -pair.mean)
+    }
+    return [row.label for row in rows if row.label != leader and row.label not in beaten]
+
+
+def _scored(rows: Sequence[Row], estimates: Mapping[str, Estimate]) -> list[Row]:
+    return [row for row in rows if estimates[row.label].n]
+
+
+def leading_row(
+    rows: Sequence[Row], estimates: Mapping[str, Estimate], metric: Metric
+) -> str | None:
+    """The row with the best mean; None without a direction or a score."""
+    scored = [row.label for row in _scored(rows, estimates)]
+    if metric.better is None or not scored:
+        return None
+    pick = max if metric.better == "higher" else min
+    return pick(scored, key=lambda label: estimates[label].mean)
+
+
+def write_verdict(
+    rows: Sequence[Row],
+    estimates: Mapping[tuple[Reading, str, str], Estimate],
+    pairs: Mapping[tuple[Reading, str], Sequence[Pair]],
+    primary: Metric,
+    tested: Sequence[Metric],
+    baseline: str | None,
+) -> tuple[str, ...]:
+    """The conclusion on the primary metric, what could have been seen, then the other readings.
+
+    In this order: all runs; the smallest detectable difference; healthy runs only, if that is
+    another conclusion; each other downstream metric.
+    """
+
+    def on(metric: Metric, reading: Reading) -> str:
+        own = {row.label: estimates[reading, metric.key, row.label] for row in rows}
+        return conclusion(rows, own, pairs.get((reading, metric.key), ()), metric, baseline)
+
+    sentences = [on(primary, "all")]
+    tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
+    if tests:
+        seeds = statistics.median_low(len(pair.differences) for pair in tests)
+        what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
+        family = family_size(pairs["all", primary.key])
+        over = f"median over pairs, power .8, corrected for {family} pairs"
+        sentences.append(f"With {seeds_text(seeds)} {what} ({over if family > 1 else 'power .8'}).")
+    healthy = on(primary, "healthy")
+    if healthy != sentences[0]:
+        sentences.append(f"Healthy runs only: {healthy}")
+    sentences += [on(metric, "all") for metric in tested if metric != primary]
+    return tuple(sentences)
+
+
+def family_size(pairs: Sequence[Pair]) -> int:
+    """Pairs that Holm's correction counts: two common seeds, and nothing that confounds them."""
+    return sum(len(pair.differences) > 1 and not pair.confounded for pair in pairs)
+
+
+def conclusion(
+    rows: Sequence[Row],
+    estimates: Mapping[str, Estimate],
+    pairs: Sequence[Pair],
+    metric: Metric,
+    baseline: str | None = None,
+) -> str:
+    """One or two sentences on one metric. Rows without a score are left aside."""
+    every, rows = len(rows), _scored(rows, estimates)
+    pairs = [pair for pair in pairs if estimates[pair.a].n and estimates[pair.b].n]
+    leader = leading_row(rows, estimates, metric)
+    if not rows:
+        return f"No run has a score for {metric.label}."
+    if not metric.downstream:
+        return f"{metric.label} is a diagnostic: it ranks nothing."
+    if len(rows) < 2:
+        return f"One row with a score for {metric.label}: there is nothing to compare."
+    best = best_row(rows, estimates, pairs, metric)
+    if best is not None:
+        others = "every other row" + " with a score" * (every > len(rows))
+        return (
+            f"{best} is best by {metric.label}, separable from {others}"
+            f" ({_smallest_lead(best, pairs)})."
+        )
+    tested = [pair for pair in pairs if not pair.note]
+    if not tested:
+        if max(estimates[row.label].n for row in rows) < 2:
+            return (
+                f"One seed per row: no interval, no test and no winner by {metric.label}. More"
+                " seeds (seed=0,1,2,3,4) would tell."
+            )
+        if not pairs:
+            return (
+                f"{len(rows)} rows are too many to test every pair; name a baseline, or group with"
+                " --by."
+            )
+        return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}."
+    separable = sum(pair.separable for pair in tested)
+    tally = (
+        f"{separable} of {len(tested)} tested pair{'s are' if len(tested) > 1 else ' is'} separable"
+        " at p < .05, Holm-corrected."
+    )
+    if baseline is not None:
+        better = sum(
+            pair.separable and is_better(metric, pair.mean if pair.b == baseline else -pair.mean)
+            for pair in tested
+        )
+        return (
+            f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
+            f" {tally}"
+        )
+    assert leader is not None  # a downstream metric has a direction
+    met = {label for pair in pairs for label in (pair.a, pair.b) if leader in (pair.a, pair.b)}
+    if any(estimates[row.label].n > 1 and row.label not in met for row in rows):
+        return (
+            f"{len(rows)} rows are too many to test every pair: losses are tested where all other"
+            f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
+        )
+    seeds = max(len(pair.differences) for pair in tested)
+    rivals = _rivals(leader, rows, pairs, metric)
+    named = ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
+    return (
+        f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
+        f" {named} with {seeds_text(seeds)}. {tally}"
+    )
+
+
+def _smallest_lead(best: str, pairs: Sequence[Pair]) -> str:
+    """The sentence of the closest rival."""
+    own = [pair for pair in pairs if best in (pair.a, pair.b)]
+    return min(own, key=lambda pair: abs(pair.mean)).sentence

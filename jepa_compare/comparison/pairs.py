@@ -1,0 +1,229 @@
+"""Every two rows, compared seed by seed and task by task."""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jepa_compare.comparison import conclusion as verdict
+from jepa_compare.comparison.differences import governs, value_of
+from jepa_compare.comparison.losses import LOSS_KEYS
+from jepa_compare.comparison.results import Pair, Reading, Row
+from jepa_compare.comparison.runs import Run, TaskRows, Value
+from jepa_compare.comparison.scores import score, scores_by_seed
+from jepa_compare.comparison.statistics import (
+    ALPHA,
+    FEWEST_FOR_SHAPE,
+    detectable_difference,
+    holm,
+    paired_by_task,
+    probability_of_improvement,
+    sign_flip,
+    t_test,
+)
+from jepa_compare.metrics import Metric
+
+Scores = Mapping[int, float]
+Unit = tuple[Value, ...]
+"""What two runs share that are paired: the seed, then the settings that both rows average over."""
+Units = Mapping[Unit, Sequence[Run]]
+
+MOST_ROWS = 40
+MOST_PAIRS = MOST_ROWS * (MOST_ROWS - 1) // 2
+"""Above this, rows are not all compared with each other: Holm over 780 pairs accepts nothing."""
+
+
+def compare_pairs(
+    rows: Sequence[Row], metric: Metric, reading: Reading, baseline: str | None
+) -> tuple[Pair, ...]:
+    """All pairs of rows, or those with the row labelled `baseline`, in the order of the rows.
+
+    The family of Holm's correction is every pair returned here with two common seeds and nothing
+    that confounds it. One whose difference does not vary has no test of its own and counts in the
+    family as one that is not rejected: leaving it out would let the data choose the family. Above
+    40 rows those with fewer than two scores are left aside; if more than 40 are left and there is
+    no baseline, losses are compared where all other axes agree, and not at all beyond 780 pairs.
+    """
+    scores = {row.label: scores_by_seed(row, metric, reading) for row in rows}
+    if len(rows) > MOST_ROWS:
+        rows = [row for row in rows if len(scores[row.label]) > 1 or row.label == baseline]
+    if baseline is not None:
+        base = next(row for row in rows if row.label == baseline)
+        chosen = [(row, base) for row in rows if row is not base]
+    elif len(rows) <= MOST_ROWS:
+        chosen = list(itertools.combinations(rows, 2))
+    else:
+        chosen = _within_combinations(rows)
+    if not chosen:
+        return ()
+    pairer = _Pairer(metric, reading)
+    paired = [pairer.pair(a, b) for a, b in chosen]
+    seeds = sorted({seed for pair in paired for seed in pair.differences})
+    table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in paired], float)
+    table = table.reshape(len(paired), len(seeds))
+    clean = np.array([not pair.confounded for pair in paired])
+    test, flipped = t_test(table), sign_flip(table)
+    p = np.where(clean, test.p, np.nan)
+    family = np.where(clean & (test.n > 1), np.nan_to_num(test.p, nan=1.0), np.nan)
+    corrected = np.where(np.isnan(p), np.nan, holm(family))
+    level = ALPHA / max(1, int(np.count_nonzero(~np.isnan(family))))
+    return tuple(
+        verdict.with_sentence(
+            Pair(
+                a=pair.a.label,
+                b=pair.b.label,
+                metric=metric.key,
+                reading=reading,
+                differences=pair.differences,
+                dropped=len({*pair.a.seeds, *pair.b.seeds}) - len(pair.differences),
+                mean=float(test.mean[i]),
+                interval=None
+                if math.isnan(test.low[i])
+                else (float(test.low[i]), float(test.high[i])),
+                p=float(p[i]),
+                p_holm=float(corrected[i]),
+                p_sign_flip=float(flipped[i]) if clean[i] else math.nan,
+                improvement=_improvement(scores[pair.a.label], scores[pair.b.label], metric),
+                detectable=math.nan
+                if math.isnan(p[i])
+                else detectable_difference(float(test.sd[i]), len(pair.differences), level),
+                tasks=pair.tasks,
+                confounded=pair.confounded,
+                separable=bool(corrected[i] < ALPHA),
+                note=_why_no_test(pair) if math.isnan(p[i]) else "",
+                sentence="",
+            ),
+            metric,
+        )
+        for i, pair in enumerate(paired)
+    )
+
+
+def _within_combinations(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Pairs of rows that differ in the loss alone; none if there are too many."""
+    groups: dict[tuple[Value, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(v for key, v in row.axes.items() if key not in LOSS_KEYS)].append(row)
+    pairs = [pair for group in groups.values() for pair in itertools.combinations(group, 2)]
+    return pairs if len(pairs) <= MOST_PAIRS else []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Paired:
+    """Two rows side by side."""
+
+    a: Row
+    b: Row
+    differences: dict[int, float]
+    """a - b per seed."""
+    tasks: tuple[int, int, int] | None
+    confounded: tuple[str, ...]
+
+
+def _why_no_test(pair: _Paired) -> str:
+    if pair.confounded:
+        return f"also differ in {', '.join(pair.confounded)}: no test"
+    if len(pair.differences) < 2:
+        return ("no seed in common", "one seed in common")[len(pair.differences)] + ": no test"
+    return "the difference does not vary over seeds: no test"
+
+
+def _improvement(a: Scores, b: Scores, metric: Metric) -> float | None:
+    if min(len(a), len(b)) < FEWEST_FOR_SHAPE or metric.better is None:
+        return None
+    own, others = np.array(list(a.values())), np.array(list(b.values()))
+    return probability_of_improvement(own, others, metric.better == "higher")
+
+
+class _Pairer:
+    """Pairs rows on one metric in one reading; each row is sorted into units once."""
+
+    def __init__(self, metric: Metric, reading: Reading) -> None:
+        self.metric = metric
+        self.reading: Reading = reading
+        self._kind = metric.name.removeprefix("success_") if metric.is_success else None
+        self._units: dict[tuple[str, tuple[str, ...]], Units] = {}
+
+    def pair(self, a: Row, b: Row) -> _Paired:
+        """Mean difference per seed over the units that both rows have a score for."""
+        keys = _matching(a, b)
+        own, others = self._by_unit(a, keys), self._by_unit(b, keys)
+        units = [unit for unit in own if unit in others]
+        gaps = [self._score(own[unit]) - self._score(others[unit]) for unit in units]
+        counts = [self._tasks(own[unit], others[unit]) for unit in units]
+        by_task = [count for count in counts if count is not None]
+        tasks = None
+        if counts and len(by_task) == len(counts):  # all or none: one kind of difference per pair
+            gaps = [count[0] for count in by_task]
+            _, only_a, only_b, every = zip(*by_task, strict=True)
+            tasks = sum(only_a), sum(only_b), sum(every)
+        per_seed: dict[int, list[float]] = defaultdict(list)
+        for (seed, *_), gap in zip(units, gaps, strict=True):
+            assert isinstance(seed, int)
+            per_seed[seed].append(gap)
+        return _Paired(
+            a=a,
+            b=b,
+            differences={seed: sum(v) / len(v) for seed, v in sorted(per_seed.items())},
+            tasks=tasks,
+            confounded=tuple(key for key in a.drift if _confounds(key, a, b)),
+        )
+
+    def _by_unit(self, row: Row, keys: tuple[str, ...]) -> Units:
+        slot = row.label, keys
+        if slot not in self._units:
+            found: dict[Unit, list[Run]] = defaultdict(list)
+            for run in row.runs:
+                if not math.isnan(score(run, self.metric, self.reading)):
+                    found[(run.seed, *(value_of(run, key) for key in keys))].append(run)
+            self._units[slot] = found
+        return self._units[slot]
+
+    def _score(self, runs: Sequence[Run]) -> float:
+        return sum(score(run, self.metric, self.reading) for run in runs) / len(runs)
+
+    def _tasks(self, a: Sequence[Run], b: Sequence[Run]) -> tuple[float, int, int, int] | None:
+        """`paired_by_task`, if one run stands on each side and both played the same tasks."""
+        if self._kind is None or len(a) != 1 or len(b) != 1:
+            return None
+        if len({run.evaluation for run in (*a, *b) if run.verdict != "diverged"}) > 1:
+            return None
+        one, other = _outcomes(a[0], self._kind), _outcomes(b[0], self._kind)
+        if one is None or other is None or len(one.success) != len(other.success):
+            return None
+        found = paired_by_task(one.success, other.success)
+        return found if found[3] else None
+
+
+def _matching(a: Row, b: Row) -> tuple[str, ...]:
+    """Settings that both rows average over and have a value of in common: runs are paired by them.
+
+    A setting that only one of two losses has cannot be matched; its runs are averaged.
+    """
+    return tuple(
+        key
+        for key in a.averaged
+        if {value_of(run, key) for run in a.runs} & {value_of(run, key) for run in b.runs}
+    )
+
+
+def _confounds(key: str, a: Row, b: Row) -> bool:
+    """Whether the rows differ in a drifted key for another reason than being two losses.
+
+    A setting of vicreg alone that was edited keeps two vicreg rows from being tested against each
+    other, not against dino, which has no such setting.
+    """
+    if a.drift[key] == b.drift.get(key):
+        return False
+    return not any(governs(axis, key) and a.axes[axis] != b.axes[axis] for axis in a.axes)
+
+
+def _outcomes(run: Run, kind: str) -> TaskRows | None:
+    """The tasks behind a run's score."""
+    if run.verdict != "diverged":
+        return run.tasks.get(kind)
+    untrained = run.floors.get("untrained")
+    return None if untrained is None else untrained.tasks.get(kind)

@@ -1,0 +1,171 @@
+"""What a comparison found: plain frozen records that tables, figures and the page are made of.
+
+Two readings stand side by side. "all": a collapsed run counts with its own score, a diverged one
+with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
+dropped and counted). "healthy": only runs whose verdict is healthy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
+from jepa_compare.metrics import Metric
+
+Reading = Literal["all", "healthy"]
+READINGS: tuple[Reading, ...] = ("all", "healthy")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """One metric of one row, over seeds."""
+
+    scores: Mapping[int, float]
+    """Finite score per seed (the mean, where a seed has several runs)."""
+    missing: int
+    """Seeds of the row without a score."""
+    mean: float
+    """NaN without a score."""
+    interval: tuple[float, float] | None
+    """95 % t-interval of the mean; None with fewer than two seeds or no variance."""
+    sd: float
+    """Sample standard deviation over seeds; NaN with fewer than two."""
+    iqm: float | None
+    """Interquartile mean; None with fewer than five seeds."""
+    note: str
+    """Why there is no interval, or ""."""
+
+    @property
+    def n(self) -> int:
+        """Seeds with a score."""
+        return len(self.scores)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """Runs that differ in nothing but their seed: one combination of the sweep's axes."""
+
+    label: str
+    """Short and unique: "vicreg", "none · target=ema"."""
+    axes: Mapping[str, Value]
+    """Value of each axis; None where it does not apply."""
+    drift: Mapping[str, str]
+    """Value of each key that differs between rows without being an axis."""
+    runs: tuple[Run, ...]
+    counts: Mapping[Outcome, int]
+    """Runs per outcome, those that occur."""
+    target: str
+    """Target encoder: shared, stop_grad or ema."""
+    averaged: tuple[str, ...] = ()
+    """Swept settings that `by` left out: the row is a mean over their values."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of all runs, finished or not."""
+        return tuple(sorted({run.seed for run in self.runs}))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """A floor or a ceiling, on the same tasks as the rows it belongs to."""
+
+    label: str
+    """"random policy", "untrained encoder"; with the rows it belongs to if there are several."""
+    policy: str
+    rows: tuple[str, ...]
+    """Labels of the rows that it belongs to."""
+    estimates: Mapping[str, Estimate]
+    """By metric key. Keyed by seed; a policy that has none counts as one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """The paired difference a - b between two rows on one metric, in one reading."""
+
+    a: str
+    b: str
+    metric: str
+    """Key of the metric."""
+    reading: Reading
+    differences: Mapping[int, float]
+    """a - b per seed that both rows have."""
+    dropped: int
+    """Seeds that one of the two rows has a run of, and that could not be paired."""
+    mean: float
+    interval: tuple[float, float] | None
+    """95 % paired t-interval, of this comparison alone."""
+    p: float
+    """Paired t, two-sided; NaN when there is no test."""
+    p_holm: float
+    """The same, corrected by Holm for all pairs of this metric and reading."""
+    p_sign_flip: float
+    """Exact permutation test over the signs, not corrected."""
+    improvement: float | None
+    """Probability that a run of a beats one of b; None under five seeds."""
+    detectable: float
+    """Difference that this test would have found with power .8 at .05 divided by the number of
+    pairs (what Holm asks of the first); NaN when there is no test."""
+    tasks: tuple[int, int, int] | None
+    """(only a solved, only b solved, all) tasks over the paired seeds; None without rows."""
+    confounded: tuple[str, ...]
+    """Keys in which the two rows differ without being an axis: no test is made then."""
+    separable: bool
+    """p_holm < .05."""
+    note: str
+    """Why there is no test, or ""."""
+    sentence: str
+    """The verdict in words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drift:
+    """A key that differs between runs and is not an axis."""
+
+    key: str
+    values: Mapping[str, int]
+    """Runs per value."""
+    apart: bool
+    """Whether rows were kept apart by it; otherwise `by` asked to average over it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Comparison:
+    """Everything that the outputs are made of."""
+
+    runs: Runs
+    axes: tuple[str, ...]
+    """Config keys that the sweep varied, the loss first."""
+    drift: tuple[Drift, ...]
+    rows: tuple[Row, ...]
+    """Best mean of the primary metric first, rows without a score last."""
+    references: tuple[Reference, ...]
+    metrics: tuple[Metric, ...]
+    """Every metric that a run has, in the order of columns."""
+    primary: Metric
+    """The metric of the verdict."""
+    baseline: str | None
+    """Label of the row that all others are compared with; None: every pair is."""
+    estimates: Mapping[tuple[Reading, str, str], Estimate]
+    """By (reading, metric key, row label); see `estimate`."""
+    pairs: Mapping[tuple[Reading, str], tuple[Pair, ...]]
+    """By (reading, metric key) for the downstream metrics and the primary one."""
+    skewed: tuple[str, ...]
+    """Keys of metrics so skewed over seeds that a 95 % interval covers less."""
+    best: str | None
+    """Label of the row that is separable from and better than all others; usually None."""
+    verdict: tuple[str, ...]
+    """Sentences, the conclusion first."""
+    warnings: tuple[str, ...]
+    provenance: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Runs per value of each version, hardware, commit and command."""
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What was found on disk and not used."""
+        return self.runs.left_out
+
+    def estimate(self, row: Row | str, metric: Metric | str, reading: Reading = "all") -> Estimate:
+        """The estimate of one cell; KeyError for a row or a metric that is not there."""
+        label = row.label if isinstance(row, Row) else row
+        key = metric.key if isinstance(metric, Metric) else metric
+        return self.estimates[reading, key, label]

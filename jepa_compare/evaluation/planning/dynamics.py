@@ -1,0 +1,101 @@
+"""What a planner plans in: a model's latent space, or the true dynamics (the ceiling).
+
+Shape legend: n tasks or candidates, m candidates per task, k plan steps, s state dimensions,
+a action dimensions, z dimensions of what a rollout starts from, d of what it is compared in.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from jepa_compare.data.base import World
+from jepa_compare.evaluation.planning.planner import Cost
+from jepa_compare.evaluation.world_model import WorldModel, encode_frames
+
+
+@runtime_checkable
+class Imagination(Protocol):
+    """Where plans are rolled out and compared with the goal."""
+
+    def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
+        """What a rollout from this state starts from."""
+        ...
+
+    def target(self, goal: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+        """What a rollout should come close to."""
+        ...
+
+    def rollout(
+        self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
+    ) -> Float[Tensor, "n k d"]:
+        """What is imagined after each action."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatentImagination:
+    """A model sees rendered frames, of the goal too, and imagines latents under the actions as
+    the world would execute them."""
+
+    model: WorldModel
+    world: World
+
+    def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
+        return encode_frames(self.model, self.world.render(state))
+
+    def target(self, goal: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+        return self.observe(goal)
+
+    def rollout(
+        self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
+    ) -> Float[Tensor, "n k d"]:
+        return self.model.rollout(start, self.world.executed(actions), actions.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrueImagination:
+    """The oracle: the world's own noise-free dynamics from the true state, compared in position."""
+
+    world: World
+
+    def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
+        return state
+
+    def target(self, goal: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+        return goal[:, : self.world.position_dim]
+
+    def rollout(
+        self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
+    ) -> Float[Tensor, "n k d"]:
+        state, path = start, []
+        for action in actions.unbind(1):
+            state = self.world.step(state, action)
+            path.append(state[:, : self.world.position_dim])
+        return torch.stack(path, dim=1)
+
+
+def goal_cost(
+    imagination: Imagination,
+    start: Float[Tensor, "n z"],
+    target: Float[Tensor, "n d"],
+    kind: str,
+) -> Cost:
+    """The cost of candidate plans: distance to the goal, summed over the horizon.
+
+    `l2`: Σ_t ‖ẑ_t − z_g‖, which asks to arrive early. `mse`: Σ_t mean_d (ẑ_t − z_g)² (arXiv
+    2602.03604, which also counts t = 0, the same for every candidate).
+    """
+
+    def cost(actions: Float[Tensor, "n m k a"]) -> Float[Tensor, "n m"]:
+        n, m = actions.shape[:2]
+        from_each = start.repeat_interleave(m, dim=0)  # [n*m z]
+        imagined = imagination.rollout(from_each, actions.flatten(0, 1)).unflatten(0, (n, m))
+        gap = imagined - target[:, None, None]  # [n m k d]
+        if kind == "l2":
+            return gap.square().sum(dim=-1).sqrt().sum(dim=-1)
+        return gap.square().mean(dim=-1).sum(dim=-1)
+
+    return cost

@@ -1,0 +1,71 @@
+"""A model's evaluation beside its floors: what the end of a run and a later evaluation share."""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jepa_compare.build import build_model
+from jepa_compare.config.evaluation import EvaluationSettings
+from jepa_compare.config.schema import Config
+from jepa_compare.data.base import World
+from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
+from jepa_compare.evaluation.floors import Floor, floor_key, stored_floor, world_floors
+from jepa_compare.runs import layout
+from jepa_compare.system import files
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floors:
+    """The floors and ceilings of one run."""
+
+    keys: dict[str, str]
+    """Policy to the name of its file in floors/."""
+    untrained: dict[str, float | None]
+    """All metrics of the run's model before its first step."""
+
+
+def floors_directory(run: Path) -> Path:
+    """A sweep makes room for the floors that its runs share; a single run keeps its own."""
+    shared = run.parent / layout.FLOORS
+    return shared if shared.is_dir() else run / layout.FLOORS
+
+
+def floors_of(config: Config, world: World, evaluator: Evaluator, directory: Path) -> Floors:
+    """Find the floors in `directory`, or compute and keep them."""
+    settings, device = evaluator.settings, evaluator.device
+    keys = world_floors(world, config.data, settings, directory, device)
+    model_config = asdict(config.model) | {"num_threads": config.training.num_threads}
+    key = floor_key("untrained", config.data, settings, model_config, config.seed)
+
+    def evaluate_untrained() -> Floor:
+        log.info("evaluating the untrained model of seed %d", config.seed)
+        result = evaluator.evaluate(build_model(config, world).to(device))
+        return Floor(
+            policy="untrained", seed=config.seed, metrics=result.metrics, tasks=result.tasks
+        )
+
+    untrained = stored_floor(directory, key, "untrained", config.seed, evaluate_untrained)
+    return Floors(keys={**keys, "untrained": key}, untrained=untrained.metrics)
+
+
+def evaluation_hash(settings: EvaluationSettings) -> str:
+    """The name of an evaluation: its settings by content."""
+    return files.content_hash(settings.identity())
+
+
+def evaluation_path(run: Path, settings: EvaluationSettings) -> Path:
+    """Where a run keeps the evaluation with these settings."""
+    return run / layout.EVALUATIONS / f"{evaluation_hash(settings)}.json"
+
+
+def store_evaluation(
+    run: Path, evaluation: Evaluation, floors: Floors, settings: EvaluationSettings, step: int
+) -> Path:
+    """Keep an evaluation beside the others of its run; returns its file."""
+    path = evaluation_path(run, settings)
+    content: dict[str, Any] = evaluation.to_json(settings, step)
+    files.write_json(path, content | {"floors": floors.keys, "untrained": floors.untrained})
+    return path

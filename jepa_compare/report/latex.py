@@ -1,0 +1,61 @@
+"""comparison.tex: the main table for a paper (`\\usepackage{booktabs}`)."""
+
+import re
+
+from jepa_compare.comparison.results import Comparison
+from jepa_compare.report.tables import LEGEND, main_table
+
+_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "·": r"$\cdot$",
+    "±": r"$\pm$",
+    "²": r"$^2$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "…": r"\ldots{}",
+}
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX typesets as it is; a character that a plain font lacks becomes "?"."""
+    text = "".join(_SIGNS.get(c, c if c.isascii() or "À" <= c <= "ÿ" else "?") for c in text)
+    text = re.sub(r"(?<=[-'`?!<>,])(?=[-'`<>,])", "{}", text)  # no ligatures: -- would be a dash
+    return "{}" + text if text[:1] in ("[", "*") else text  # after \\ these are an argument
+
+
+def latex(comparison: Comparison) -> str:
+    """A `table` environment with the main table; how to read it and the verdict as caption."""
+    grid = main_table(comparison)
+    numbers = len(grid.header) - grid.left - 1
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\begin{{tabular}}{{{'l' * grid.left}{'r' * numbers}l}}",
+        r"\toprule",
+        " & ".join(escape(text) for text in grid.header) + r" \\",
+        r"\midrule",
+    ]
+    for index, cells in enumerate(grid.lines):
+        if index in grid.sections:
+            lines.append(r"\midrule")
+        texts = [escape(text) for text in cells]
+        texts = [
+            rf"\textbf{{{text}}}" if grid.is_strong(index, i) else text
+            for i, text in enumerate(texts)
+        ]
+        lines.append(" & ".join(texts) + r" \\")
+    caption = escape(f"{LEGEND} {comparison.verdict[0] if comparison.verdict else ''}")
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]
+    return "\n".join(lines) + "\n"

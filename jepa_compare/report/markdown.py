@@ -1,0 +1,79 @@
+"""comparison.md: the comparison for a README, an issue, a lab book."""
+
+import re
+
+from jepa_compare.comparison.results import Comparison
+from jepa_compare.report.tables import (
+    LEGEND,
+    Grid,
+    combinations,
+    left_out_lines,
+    main_table,
+    pair_table,
+    readings_differ,
+    seeds_line,
+)
+from jepa_compare.runs.reading import shown
+
+_SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and the HTML inside it show as it is."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(lambda found: "\\" + found.group(), text)
+
+
+def markdown(comparison: Comparison) -> str:
+    """The whole document: verdict, tables, pairs, warnings, what was left out, provenance."""
+    primary = comparison.primary
+    parts = [f"# Comparison by {escape(primary.label)}", seeds_line(comparison) + "."]
+    parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.verdict))
+    parts += ["## All runs", table(main_table(comparison)), LEGEND]
+    if readings_differ(comparison):
+        parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
+    for combination in combinations(comparison):
+        parts += [f"## {escape(combination.title)}", escape(combination.conclusion)]
+        parts.append(table(combination.grid))
+    pairs = comparison.pairs.get(("all", primary.key), ())
+    if pairs:
+        parts += [
+            f"## Paired differences in {escape(primary.label)}",
+            table(pair_table(pairs, primary)),
+            "Paired by seed and evaluation task. The interval is that of one comparison, p is"
+            " corrected by Holm over all pairs, the sign-flip test is not"
+            " corrected. Detectable: what the corrected test finds with power .8.",
+        ]
+    if comparison.warnings:
+        parts += ["## Warnings", "\n".join(f"- {escape(text)}" for text in comparison.warnings)]
+    left_out = left_out_lines(comparison)
+    if left_out:
+        parts += ["## Left out", "\n".join(f"- {escape(shown(line))}" for line in left_out)]
+    if comparison.provenance:
+        parts += ["## Provenance", table(_provenance(comparison))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(grid: Grid) -> str:
+    """A grid as a Markdown table; numbers to the right."""
+    last = len(grid.header) - 1
+    rule = ["---:" if grid.left <= index < last else "---" for index in range(len(grid.header))]
+    lines = [grid.header, tuple(rule)]
+    for index, cells in enumerate(grid.lines):
+        texts = [escape(text) for text in cells]
+        lines.append(
+            tuple(f"**{t}**" if grid.is_strong(index, i) else t for i, t in enumerate(texts))
+        )
+    lines[0] = tuple(escape(text) for text in grid.header)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _provenance(comparison: Comparison) -> Grid:
+    return Grid(
+        header=("what", "value (runs)", ""),
+        lines=tuple(
+            (key, ", ".join(f"{value} ({count})" for value, count in list(values.items())[:6]), "")
+            for key, values in comparison.provenance.items()
+        ),
+        left=3,
+    )

@@ -1,0 +1,143 @@
+"""report.html: the whole comparison as one page that needs nothing else.
+
+No script, no font, no picture from elsewhere: a content security policy in the page forbids even
+the attempt. Every text goes through Jinja's autoescape; only the drawings of `figures.panel_svg`,
+whose texts matplotlib has escaped, are put in as they are.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jepa_compare import __version__
+from jepa_compare.comparison.differences import counted
+from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.runs import OUTCOMES
+from jepa_compare.report.figure_data import Material, Picture
+from jepa_compare.report.figures.panels import Figure, panel_svg
+from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, look
+from jepa_compare.report.page import page_tables as tables
+from jepa_compare.report.page.episodes import galleries
+from jepa_compare.report.tables import (
+    LEGEND,
+    combinations,
+    left_out_lines,
+    main_table,
+    pair_table,
+    readings_differ,
+    seeds_line,
+)
+from jepa_compare.runs.reading import shown
+
+_PAGE = Path(__file__).parent
+_MOST_PAIRS = 100
+_MOST_LEFT_OUT = 60
+_MOST_COMMANDS = 30
+_MOST_METRICS = 40
+_MOST_COMBINATIONS = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawn:
+    """One figure of the page: its panels, or why there are none."""
+
+    figure: Figure | None = None
+    panels: tuple[str, ...] = ()
+    """Inline SVG."""
+    failure: str = ""
+    """Why drawing failed; "" without a figure means that there is nothing to draw."""
+
+
+def draw_for_page(figure: Figure) -> Drawn:
+    """The figure's panels as inline SVG."""
+    panels = (panel_svg(panel, f"{figure.name}-{i}") for i, panel in enumerate(figure.panels))
+    return Drawn(figure=figure, panels=tuple(panels))
+
+
+def report_html(
+    comparison: Comparison, material: Material, drawn: Mapping[str, Drawn], command: str
+) -> str:
+    """The page. `drawn` holds the figures by name, `command` is what makes the page again."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PAGE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"data_uri": _data_uri, "variable": _variable, "svg": Markup}
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        _content(comparison, material),
+        drawn=drawn,
+        command=command,
+        style=Markup((_PAGE / "style.css").read_text()),
+    )
+
+
+def _variable(colour: str) -> str:
+    return f"var({VARIABLES[colour]})"
+
+
+def _data_uri(picture: Picture) -> str:
+    return f"data:image/{picture.kind};base64,{base64.b64encode(picture.content).decode()}"
+
+
+def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
+    """Everything that the template shows, the figures apart."""
+    primary = comparison.primary
+    others = sum(m.downstream and m != primary for m in comparison.metrics)
+    split = len(comparison.verdict) - others
+    pairs = comparison.pairs.get(("all", primary.key), ())
+    rows = len(comparison.rows)
+    main, hidden_rows = tables.cut(main_table(comparison), rows)
+    healthy, _ = tables.cut(main_table(comparison, "healthy"), rows)
+    whole, _ = tables.cut(main_table(comparison, columns=comparison.metrics[:_MOST_METRICS]), rows)
+    trouble, more_trouble = tables.troubled(comparison)
+    outcomes = {
+        outcome.replace("_", " "): count
+        for outcome in OUTCOMES
+        if (count := sum(run.outcome == outcome for run in comparison.runs))
+    }
+    commands = counted([run for run in comparison.runs if run.provenance], "command")
+    return {
+        "comparison": comparison,
+        "version": __version__,
+        "seeds_line": seeds_line(comparison),
+        "last_end": tables.last_end(comparison),
+        "outcomes": outcomes,
+        "verdict": comparison.verdict[:split],
+        "other_verdicts": comparison.verdict[split:],
+        "looks": {row.label: look(index) for index, row in enumerate(comparison.rows)},
+        "marker_paths": MARKER_PATHS,
+        "main": main,
+        "hidden_rows": hidden_rows,
+        "legend": LEGEND,
+        "whole": whole,
+        "metrics": comparison.metrics[:_MOST_METRICS],
+        "hidden_metrics": max(0, len(comparison.metrics) - _MOST_METRICS),
+        "combinations": combinations(comparison)[:_MOST_COMBINATIONS],
+        "pairs": pair_table(pairs[:_MOST_PAIRS], primary),
+        "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
+        "galleries": galleries(material),
+        "chosen": material.chosen,
+        "pictures": {label: own for label, own in material.pictures.items() if own},
+        "picture_notes": material.picture_notes,
+        "cost": tables.cost(comparison),
+        "readings_differ": readings_differ(comparison),
+        "readings": tables.readings(comparison),
+        "healthy": replace(healthy, strong=()),
+        "trouble": trouble,
+        "more_trouble": more_trouble,
+        "left_out": [shown(line) for line in left_out_lines(comparison, _MOST_LEFT_OUT)],
+        "commands": list(commands.items())[:_MOST_COMMANDS],
+        "hidden_commands": max(0, len(commands) - _MOST_COMMANDS),
+        "settings": tables.settings(comparison),
+        "provenance": tables.provenance(comparison),
+        "where": tables.where(comparison.runs.roots),
+    }

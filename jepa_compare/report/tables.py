@@ -1,0 +1,224 @@
+"""The tables as text in cells, before any format: Markdown, LaTeX and the terminal share them."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jepa_compare.comparison.conclusion import conclusion, interval_text, p_text, seeds_text
+from jepa_compare.comparison.differences import as_text
+from jepa_compare.comparison.losses import LOSS_KEYS
+from jepa_compare.comparison.results import Comparison, Estimate, Pair, Reading, Row
+from jepa_compare.comparison.rows import short_names
+from jepa_compare.comparison.runs import OUTCOMES, Value
+from jepa_compare.metrics import Metric
+
+_MOST_COLUMNS = 8
+# After the primary metric, in this order, as far as the runs have them.
+_PREFERRED = (
+    "success_detour",
+    "success_door",
+    "success_same",
+    "probe_rmse",
+    "rollout_rmse_8",
+    "probe_r2",
+    "spread",
+    "rankme",
+)
+
+LEGEND = (
+    "Mean over seeds ± half of the 95 % t-interval, of each cell alone. (1): one seed, so no"
+    " interval. (=): no variance over seeds, so no interval. Last rows: floors and ceilings."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A table of texts."""
+
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    sections: tuple[int, ...] = ()
+    """Lines above which a rule is drawn."""
+    strong: tuple[int, ...] = ()
+    """Lines to emphasise: the best row, when there is one."""
+    left: int = 1
+    """Columns from the left that hold text and not numbers."""
+
+    def is_strong(self, line: int, column: int) -> bool:
+        """Of an emphasised line the name and the first number, which is what the test was about."""
+        return line in self.strong and column in (0, self.left)
+
+
+def main_columns(comparison: Comparison) -> tuple[Metric, ...]:
+    """The primary metric and the few others that fit on a page."""
+    by_name = {metric.name: metric for metric in comparison.metrics}
+    chosen = [comparison.primary, *(by_name[name] for name in _PREFERRED if name in by_name)]
+    rest = [metric for metric in comparison.metrics if metric.downstream]
+    return tuple(dict.fromkeys((*chosen, *rest)))[:_MOST_COLUMNS]
+
+
+def cell(metric: Metric, estimate: Estimate | None) -> str:
+    """ "0.90 ± 0.06"."""
+    if estimate is None or estimate.n == 0:
+        return "-"
+    mean = metric.text(estimate.mean)
+    if estimate.interval is not None:
+        return f"{mean} ± {metric.text(estimate.interval[1] - estimate.mean)}"
+    if not estimate.note:
+        return mean
+    return f"{mean} ({1 if estimate.n == 1 else '='})"
+
+
+def status_text(row: Row) -> str:
+    """ "2 healthy, 1 failed"."""
+    return ", ".join(f"{row.counts[o]} {o.replace('_', ' ')}" for o in OUTCOMES if o in row.counts)
+
+
+def heading(metric: Metric) -> str:
+    """A column's title with unit and an arrow in the better direction."""
+    unit = f" ({metric.unit})" if metric.unit else ""
+    arrow = {"higher": " ↑", "lower": " ↓", None: ""}[metric.better] if metric.downstream else ""
+    return f"{metric.label}{unit}{arrow}"
+
+
+def main_table(
+    comparison: Comparison, reading: Reading = "all", columns: Sequence[Metric] | None = None
+) -> Grid:
+    """A line per row, then floors and ceilings; `columns` defaults to `main_columns`."""
+    metrics = main_columns(comparison) if columns is None else columns
+    plain = rows_table(comparison, comparison.rows, reading, metrics)
+    floors = [
+        (reference.label, "", *(cell(m, reference.estimates.get(m.key)) for m in metrics), "")
+        for reference in comparison.references
+    ]
+    labels = [row.label for row in comparison.rows]
+    return Grid(
+        header=plain.header,
+        lines=(*plain.lines, *floors),
+        sections=(len(plain.lines),) if floors else (),
+        strong=(labels.index(comparison.best),) if comparison.best and reading == "all" else (),
+        left=2,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Combination:
+    """The rows that share a value of every axis but the loss, with what the tests say of them."""
+
+    title: str
+    """ "lr=0.001, target=ema"."""
+    conclusion: str
+    """On the primary metric; p is corrected for all pairs of the sweep. "" with a baseline."""
+    grid: Grid
+
+
+def combinations(comparison: Comparison, reading: Reading = "all") -> tuple[Combination, ...]:
+    """A table per combination of the axes beside the loss, best row first.
+
+    Empty when nothing but the loss was swept, or when no combination has two rows.
+    """
+    keys = [key for key in comparison.rows[0].axes if key not in LOSS_KEYS]
+    groups: dict[tuple[Value, ...], list[Row]] = defaultdict(list)
+    for row in comparison.rows:
+        groups[tuple(row.axes[key] for key in keys)].append(row)
+    if len(groups) < 2 or max(map(len, groups.values())) < 2:
+        return ()
+    primary, names = comparison.primary, short_names(keys)
+    pairs = comparison.pairs.get((reading, primary.key), ())
+    found = []
+    for values, rows in groups.items():
+        own = {row.label: comparison.estimate(row, primary, reading) for row in rows}
+        within = [pair for pair in pairs if pair.a in own and pair.b in own]
+        parts = [f"{names[k]}={as_text(v)}" for k, v in zip(keys, values, strict=True)]
+        said = "" if comparison.baseline else conclusion(rows, own, within, primary)
+        grid = rows_table(comparison, rows, reading)
+        found.append(Combination(title=", ".join(parts), conclusion=said, grid=grid))
+    return tuple(sorted(found, key=lambda combination: combination.title))
+
+
+def rows_table(
+    comparison: Comparison,
+    rows: Sequence[Row],
+    reading: Reading = "all",
+    columns: Sequence[Metric] | None = None,
+) -> Grid:
+    """A line per row, nothing else; `columns` defaults to `main_columns`."""
+    metrics = main_columns(comparison) if columns is None else columns
+    return Grid(
+        header=("row", "target", *(heading(metric) for metric in metrics), "runs"),
+        lines=tuple(
+            (
+                row.label,
+                row.target,
+                *(cell(metric, comparison.estimate(row, metric, reading)) for metric in metrics),
+                status_text(row),
+            )
+            for row in rows
+        ),
+        left=2,
+    )
+
+
+def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
+    """A line per pair of rows: difference, interval, tests, effect size, what could be seen."""
+    return Grid(
+        header=(
+            "a - b",
+            f"difference{f' ({metric.unit})' if metric.unit else ''}",
+            "95 % interval",
+            "seeds",
+            "p (Holm)",
+            "p (sign flip)",
+            "P(a beats b)",
+            "detectable",
+            "verdict",
+        ),
+        lines=tuple(
+            (
+                f"{pair.a} - {pair.b}",
+                metric.text(pair.mean, signed=True),
+                interval_text(metric, pair.interval, signed=True) if pair.interval else "-",
+                str(len(pair.differences)) + (f" (-{pair.dropped})" if pair.dropped else ""),
+                _p(pair.p_holm),
+                _p(pair.p_sign_flip),
+                "-" if pair.improvement is None else f"{pair.improvement:.2f}",
+                _detectable(metric, pair.detectable),
+                pair.note or ("separable" if pair.separable else "not separable"),
+            )
+            for pair in pairs
+        ),
+    )
+
+
+def _detectable(metric: Metric, difference: float) -> str:
+    return "none" if metric.is_success and difference > 1 else metric.text(difference)
+
+
+def _p(value: float) -> str:
+    return "-" if math.isnan(value) else p_text(value).removeprefix("p ").removeprefix("= ")
+
+
+def readings_differ(comparison: Comparison) -> bool:
+    """Whether some run with a score is not healthy, so that the second table says something."""
+    return any(run.verdict not in (None, "healthy") for run in comparison.runs)
+
+
+def left_out_lines(comparison: Comparison, most: int | None = None) -> list[str]:
+    """ "PATH: reason", whole runs first; with how many more there are beyond `most`."""
+    ordered = sorted(comparison.left_out, key=lambda item: item.what != "run")
+    lines = [
+        f"{item.path}: {item.reason}" + (f" ({item.count} lines)" if item.what == "lines" else "")
+        for item in ordered[:most]
+    ]
+    rest = len(ordered) - len(lines)
+    return lines + ([f"and {rest} more"] if rest else [])
+
+
+def seeds_line(comparison: Comparison) -> str:
+    """ "15 runs, 5 rows, 3 seeds"."""
+    seeds = {run.seed for run in comparison.runs}
+    return (
+        f"{len(comparison.runs)} run{'s' * (len(comparison.runs) != 1)},"
+        f" {len(comparison.rows)} row{'s' * (len(comparison.rows) != 1)}, {seeds_text(len(seeds))}"
+    )

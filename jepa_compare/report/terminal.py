@@ -1,0 +1,146 @@
+"""The comparison as text for a terminal (rich) or a pipe, a log, a file (plain)."""
+
+import io
+
+from jepa_compare.comparison.results import Comparison
+from jepa_compare.report.tables import (
+    LEGEND,
+    Grid,
+    combinations,
+    left_out_lines,
+    main_columns,
+    main_table,
+    readings_differ,
+    seeds_line,
+)
+from jepa_compare.runs.reading import shown
+
+_MOST_PAIRS = 15
+_MOST_WARNINGS = 20
+_MOST_LEFT_OUT = 10
+
+
+def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
+    """Verdict, table, pairs, warnings, without colour and without a limit to the line's length.
+
+    `whole` adds the table of healthy runs and everything that was left out.
+    """
+    pairs = comparison.pairs.get(("all", comparison.primary.key), ())
+    most = len(pairs) if whole else _MOST_PAIRS
+    blocks = [
+        _heading(comparison),
+        "\n".join(comparison.verdict if whole else comparison.verdict[:3]),
+        aligned(main_table(comparison)) + f"\n{LEGEND}",
+    ]
+    if whole and readings_differ(comparison):
+        blocks.append("Healthy runs only\n" + aligned(main_table(comparison, "healthy")))
+    for combination in combinations(comparison) if whole else ():
+        blocks.append(f"{combination.title}\n{combination.conclusion}\n{aligned(combination.grid)}")
+    blocks.append("\n".join(_pair_lines(comparison, most)))
+    blocks.append("\n".join(_warning_lines(comparison, None if whole else _MOST_WARNINGS)))
+    left_out = left_out_lines(comparison, None if whole else _MOST_LEFT_OUT)
+    if left_out:
+        lines = "\n".join(f"  {shown(line)}" for line in left_out)
+        blocks.append(f"Left out\n{lines}")
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str:
+    """The same for a terminal of `width` characters, with rules and colours.
+
+    Every text is given to rich as `Text`, never as markup.
+    """
+    from rich.box import SIMPLE
+    from rich.console import Console, Group
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = _fitting(comparison, width)
+    table = Table(box=SIMPLE, pad_edge=False, header_style="bold")
+    for index, title in enumerate(grid.header):
+        number = grid.left <= index < len(grid.header) - 1
+        table.add_column(Text(title), justify="right" if number else "left", overflow="fold")
+    for index, line in enumerate(grid.lines):
+        if index in grid.sections:
+            table.add_section()
+        reference = bool(grid.sections) and index >= grid.sections[0]
+        style = "bold green" if index in grid.strong else "dim" if reference else ""
+        table.add_row(*(Text(text, style=style or _colour(text)) for text in line))
+    warnings = [Text(line, "yellow") for line in _warning_lines(comparison, _MOST_WARNINGS)]
+    left_out = [
+        Text(f"  {shown(line)}", "dim") for line in left_out_lines(comparison, _MOST_LEFT_OUT)
+    ]
+    parts = [
+        Text(_heading(comparison), style="bold"),
+        Text(),
+        *(Text(sentence) for sentence in comparison.verdict[:3]),
+        Text(),
+        table,
+        Text(LEGEND, style="dim"),
+        Text(),
+        *(Text(line) for line in _pair_lines(comparison, _MOST_PAIRS)),
+        *([Text(), *warnings] if warnings else []),
+        *([Text(), Text("Left out"), *left_out] if left_out else []),
+    ]
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=True, no_color=not colour, highlight=False
+    )
+    console.print(Group(*parts))
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+def _fitting(comparison: Comparison, width: int) -> Grid:
+    """The main table with as many columns, from the left, as fit beside the outcomes."""
+    metrics = main_columns(comparison)
+    grid = main_table(comparison, columns=metrics)
+    while len(metrics) > 1 and len(aligned(grid).partition("\n")[0]) + 24 > width:
+        metrics = metrics[:-1]
+        grid = main_table(comparison, columns=metrics)
+    return grid
+
+
+def _heading(comparison: Comparison) -> str:
+    return f"Comparison by {comparison.primary.label}: {seeds_line(comparison)}"
+
+
+def _colour(text: str) -> str:
+    """Red for what did not end well; only the column of outcomes contains these words."""
+    bad = ("collapse", "failed", "diverged", "interrupted")
+    return "red" if any(word in text for word in bad) else ""
+
+
+def _pair_lines(comparison: Comparison, most: int) -> list[str]:
+    """The sentences of the primary metric's pairs, separable ones first."""
+    pairs = comparison.pairs.get(("all", comparison.primary.key), ())
+    ordered = sorted(pairs, key=lambda pair: (not pair.separable, bool(pair.note)))
+    lines = [f"- {pair.sentence}" for pair in ordered[:most]]
+    rest = len(ordered) - len(lines)
+    return lines + ([f"- and {rest} more pairs, in the files"] if rest else [])
+
+
+def _warning_lines(comparison: Comparison, most: int | None) -> list[str]:
+    lines = [f"! {warning}" for warning in comparison.warnings[:most]]
+    rest = len(comparison.warnings) - len(lines)
+    return lines + ([f"! and {rest} more warnings, in the files"] if rest else [])
+
+
+def aligned(grid: Grid) -> str:
+    """A grid as text in columns."""
+    widths = [max(map(len, column)) for column in zip(grid.header, *grid.lines, strict=True)]
+
+    def line(cells: tuple[str, ...]) -> str:
+        padded = [
+            text.rjust(width) if grid.left <= index < len(widths) - 1 else text.ljust(width)
+            for index, (text, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "  ".join(padded).rstrip()
+
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    lines = [line(grid.header), rule]
+    for index, cells in enumerate(grid.lines):
+        if index in grid.sections:
+            lines.append(rule)
+        lines.append(line(cells))
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""Small runs for tests: the real program on the real world, as short as it goes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jepa_compare.config.compose import Job, understand
+from jepa_compare.runs import layout
+from jepa_compare.system import files
+
+if TYPE_CHECKING:
+    from jepa_compare.training.run import Training
+
+TINY = (
+    "training=smoke",
+    "evaluation=fast",
+    "tracking=disabled",
+    "evaluation.figures.enabled=false",
+    "evaluation.planning.tasks=2",
+    "evaluation.planning.steps=4",
+    "training.batch_size=8",
+    "training.num_threads=1",
+    "device=cpu",
+)
+
+
+def job(*overrides: str) -> Job:
+    """One tiny run, composed."""
+    return understand([*TINY, *overrides], multirun=False).jobs[0]
+
+
+def train(directory: Path, *overrides: str) -> dict[str, Any]:
+    """Run it in this process; its summary."""
+    from jepa_compare.training.run import run
+
+    made = job(*overrides)
+    run(made.config, made.identity, directory)
+    return files.read_json(directory / layout.SUMMARY)
+
+
+@contextmanager
+def training(directory: Path, *overrides: str) -> "Iterator[Training]":
+    """The state of a tiny run before its first step."""
+    from jepa_compare.runs.writer import RunWriter
+    from jepa_compare.system.interrupts import Interrupts
+    from jepa_compare.training.run import Training
+    from jepa_compare.training.tracking import Tracker
+
+    made = job(*overrides)
+    with (
+        RunWriter(directory, made.identity, made.config.training.steps) as writer,
+        Tracker(
+            made.config.tracking,
+            directory=directory,
+            sweep="s",
+            run_name="r",
+            name="n",
+            plain_config={},
+        ) as tracker,
+    ):
+        yield Training(made.config, made.identity, writer, tracker, Interrupts())
+
+
+def command(
+    *arguments: str, cwd: Path, check: bool = True, tiny: Sequence[str] = TINY, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m jepa_compare.train` as a user would call it."""
+    result = subprocess.run(
+        [sys.executable, "-m", "jepa_compare.train", *arguments, *tiny],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in (os.environ | environment).items() if v},
+        check=False,
+    )
+    if check and result.returncode:
+        raise AssertionError(f"exit {result.returncode}\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+def rows(directory: Path) -> list[dict[str, Any]]:
+    """The metrics of a run."""
+    return [json.loads(line) for line in (directory / layout.METRICS).read_text().splitlines()]

@@ -1,0 +1,461 @@
+"""Run directories with known truth, written as the training half writes them.
+
+    sweep = Sweep(tmp_path / "multirun" / "a", losses=DEFAULT_LOSSES, seeds=range(5))
+    sweep.write()                                   # 5 losses x 5 seeds, floors, everything
+    write_run(sweep.path, loss=DEFAULT_LOSSES["vicreg"], seed=9, state="failed")   # one more
+
+Every number is a function of (loss, seed) and of the truths below. Of two runs with the same seed
+the evaluation tasks are equally hard and the seed effect is shared, so that differences are paired.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jepa_compare.runs import layout
+from jepa_compare.system import files
+
+KINDS = ("same", "door", "detour")
+FLOORS = {
+    "random": {"same": 0.16, "door": 0.05, "detour": 0.01},
+    "straight_line": {"same": 1.0, "door": 0.62, "detour": 0.0},
+    "door_script": {"same": 1.0, "door": 1.0, "detour": 1.0},
+    "oracle": {"same": 1.0, "door": 0.95, "detour": 0.93},
+    "untrained": {"same": 0.17, "door": 0.02, "detour": 0.01},
+}
+NOW = 1_795_000_000.0
+"""Unix time at which all synthetic runs ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What is true of one auxiliary loss."""
+
+    name: str
+    success: Mapping[str, float]
+    """Expected success rate per task kind."""
+    probe_rmse: float
+    seed_sd: float = 0.05
+    """Standard deviation of the success rate over seeds, half of it shared by all losses."""
+    rank: int = 20
+    """How many directions the latents use."""
+    verdict: str = "healthy"
+    target: str = "shared"
+    weight: float = 1.0
+    arguments: Mapping[str, float] = field(default_factory=dict)
+    """Constructor arguments in the loss's YAML."""
+
+
+def _rates(same: float, door: float, detour: float) -> dict[str, float]:
+    return {"same": same, "door": door, "detour": detour}
+
+
+DEFAULT_LOSSES = {
+    loss.name: loss
+    for loss in (
+        Loss(
+            name="none",
+            success=_rates(0.25, 0.15, 0.02),
+            probe_rmse=8.4,
+            rank=100,
+            verdict="complete_collapse",
+            weight=0.0,
+        ),
+        Loss(
+            name="vicreg",
+            success=_rates(0.99, 0.95, 0.90),
+            probe_rmse=0.30,
+            rank=14,
+            arguments={"sim_coeff": 0.0, "std_coeff": 1.0, "cov_coeff": 0.02},
+        ),
+        Loss(
+            name="barlow_twins",
+            success=_rates(0.99, 0.97, 0.88),
+            probe_rmse=0.58,
+            rank=31,
+            weight=0.05,
+            arguments={"lambda_coeff": 0.005},
+        ),
+        Loss(
+            name="dino",
+            success=_rates(0.98, 0.76, 0.37),
+            probe_rmse=0.50,
+            rank=30,
+            arguments={"prototypes": 256},
+        ),
+        Loss(
+            name="sigreg",
+            success=_rates(0.99, 0.53, 0.42),
+            probe_rmse=0.30,
+            rank=16,
+            weight=3.0,
+            arguments={"slices": 64},
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep directory: every loss with every seed, all completed with the loss's verdict."""
+
+    path: Path
+    losses: Mapping[str, Loss] = field(default_factory=lambda: DEFAULT_LOSSES)
+    seeds: Iterable[int] = range(3)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted config keys of every run, not given on the command line."""
+    tasks: int = 100
+    figures: bool = False
+
+    def write(self) -> Path:
+        """Write it; returns its path."""
+        for seed in self.seeds:
+            for loss in self.losses.values():
+                write_run(
+                    self.path,
+                    loss=loss,
+                    seed=seed,
+                    changes=self.changes,
+                    tasks=self.tasks,
+                    figures=self.figures,
+                )
+        return self.path
+
+
+def make_config(loss: Loss, seed: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config; `changes` sets dotted keys."""
+    config: dict[str, Any] = {
+        "aux_loss": {
+            "name": loss.name,
+            "weight": loss.weight,
+            "target": loss.target,
+            "target_decay": 0.99,
+            "_target_": f"jepa_compare.losses.{loss.name}.{loss.name.title().replace('_', '')}",
+            **loss.arguments,
+        },
+        "helper": {"name": "none", "inverse_dynamics_weight": 0.0},
+        "model": {"name": "two_rooms", "dim": 128, "encoder": {"channels": [32, 64]}},
+        "training": {"steps": 600, "batch_size": 32, "lr": 1e-3, "log_interval": 10},
+        "data": {"name": "two_rooms", "size": 32},
+        "evaluation": {"seed": 0, "planning": {"tasks": 100, "planner": {"kind": "cem"}}},
+        "tracking": {"name": "auto", "mode": "auto"},
+        "seed": seed,
+        "device": "auto",
+        "sweep": None,
+    }
+    for key, value in changes.items():
+        node = config
+        *parents, leaf = key.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return config
+
+
+def write_run(
+    sweep: Path,
+    *,
+    loss: Loss,
+    seed: int,
+    state: str = "completed",
+    verdict: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    choices: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float | None] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    tasks: int = 100,
+    rows: int = 12,
+    figures: bool = False,
+    exception: tuple[str, str] = ("RuntimeError", "out of patience"),
+    name: str | None = None,
+) -> Path:
+    """Write one run directory below `sweep` and return it.
+
+    `changes` edits the config unseen (drift); `overrides` does so on the command line (an axis).
+    `metrics` replaces single final metrics, `provenance` top-level keys of summary.json. A state
+    other than completed leaves no summary, unless the verdict is diverged.
+    """
+    overrides = dict(overrides or {})
+    verdict = verdict or loss.verdict
+    config = make_config(loss, seed, {**(changes or {}), **overrides})
+    identity = {key: config[key] for key in config if key not in ("tracking", "evaluation")}
+    digest = files.content_hash(identity)
+    path = sweep / (name or f"{loss.name}_s{seed}_{digest}")
+    path.mkdir(parents=True, exist_ok=True)
+    groups = {"aux_loss": loss.name, "data": "two_rooms", "training": "default", "helper": "none"}
+    _write(
+        path / layout.CONFIG,
+        {
+            "schema_version": layout.SCHEMA_VERSION,
+            "name": loss.name,
+            "seed": seed,
+            "hash": digest,
+            "config": config,
+            "choices": groups | dict(choices or {}),
+            "overrides": [
+                f"aux_loss={loss.name}",
+                f"seed={seed}",
+                *(f"{key}={value}" for key, value in {**overrides, **(choices or {})}.items()),
+            ],
+        },
+    )
+    steps = 600
+    finished = state == "completed" or verdict == "diverged"
+    state = "failed" if verdict == "diverged" else state
+    done = steps if state == "completed" else 370
+    _write(path / layout.STATUS, _status(state, done, steps, exception))
+    rng = np.random.default_rng([seed, int(digest, 16)])
+    if state != "queued":
+        lines = _curves(rng, loss, done, rows, verdict)
+        (path / layout.METRICS).write_text("".join(_json(row) + "\n" for row in lines))
+    if not finished:
+        return path
+    result = _evaluate(loss.success, seed, tasks, rng, loss.seed_sd)
+    values = {**_metrics(loss, result, rng), **(metrics or {})}
+    values = {key: value if verdict != "diverged" else np.nan for key, value in values.items()}
+    summary = _summary(loss, verdict, values, seed, tasks, rng) | dict(provenance or {})
+    _write(path / layout.SUMMARY, summary)
+    recorded = result if metrics is None and verdict != "diverged" else None
+    _write(
+        path / layout.EVALUATIONS / f"{summary['evaluation']}.json",
+        {
+            "schema_version": layout.SCHEMA_VERSION,
+            "settings": config["evaluation"],
+            "step": done,
+            "metrics": values,
+            "tasks": recorded or {},
+            "episodes": _episodes(rng) if recorded else {},
+            "spectrum": np.exp(-np.arange(128) / loss.rank).tolist(),
+            "seconds": 9.1,
+        },
+    )
+    _write_floors(sweep, seed, tasks)
+    if figures:
+        _write_figures(path, seed)
+    return path
+
+
+def _status(state: str, done: int, steps: int, exception: tuple[str, str]) -> dict[str, Any]:
+    raised = {"type": exception[0], "message": exception[1], "traceback": "", "resumable": False}
+    return {
+        "state": state,
+        "step": 0 if state == "queued" else done,
+        "steps": steps,
+        "host": "node7",
+        "pid": 4242,
+        "heartbeat": NOW,
+        "started": None if state == "queued" else NOW - 60,
+        "ended": NOW if state in ("completed", "failed", "interrupted") else None,
+        "exception": raised if state == "failed" else None,
+    }
+
+
+def _curves(
+    rng: np.random.Generator, loss: Loss, done: int, rows: int, verdict: str
+) -> Iterable[dict[str, Any]]:
+    """Decaying losses with noise; collapse metrics four times, probe and gradients too."""
+    marks = np.unique(np.linspace(1, done, rows).astype(int))
+    noise = rng.normal(size=(len(marks), 4)) * 0.05
+    for index, step in enumerate(marks.tolist()):
+        fall = float(np.exp(-step / 150))
+        wobble = np.exp(noise[index])
+        row: dict[str, Any] = {
+            "step": step,
+            "train/loss": (0.05 + fall) * wobble[0],
+            "train/prediction": (0.03 + 0.7 * fall) * wobble[1],
+            "train/aux": loss.weight * (0.02 + 0.3 * fall) * wobble[2],
+            "train/lr": 1e-3 * (1 - step / 700),
+            "train/gradient_norm": wobble[3],
+        }
+        for term in loss.arguments:
+            row[f"aux/{term}"] = (0.02 + 0.3 * fall) * wobble[2]
+        if index % max(1, len(marks) // 6) == 0 or step == done:
+            row["train/gradient_prediction"] = 0.4 * fall + 0.05
+            row["train/gradient_aux"] = 0.2 * fall + 0.03
+            end = 0.008 if verdict == "complete_collapse" else 0.9
+            row["eval/spread"] = end + (0.2 - end) * fall
+            row["eval/rankme"] = loss.rank + 60 * fall
+            row["eval/feature_std"] = 0.7 * row["eval/spread"]
+            row["eval/probe_rmse"] = loss.probe_rmse + 3 * fall
+        if verdict == "diverged" and step == done:
+            row["train/loss"] = row["train/aux"] = float("nan")
+        yield row
+
+
+def _evaluate(
+    success: Mapping[str, float], seed: int, tasks: int, rng: np.random.Generator, seed_sd: float
+) -> dict[str, Any]:
+    """Per-task rows: a task is solved when its difficulty, shared by seed, is below the rate."""
+    shared = np.random.default_rng([seed, 1])
+    effect = seed_sd * np.sqrt(0.5) * (shared.normal() + rng.normal())
+    rows = {}
+    for kind, rate in success.items():
+        difficulty = 0.5 * shared.random(tasks) + 0.5 * rng.random(tasks)
+        ranks = (difficulty.argsort().argsort() + 0.5) / tasks
+        solved = ranks < np.clip(rate + (effect if 0 < rate < 1 else 0), 0, 1)
+        distance = np.where(solved, 1 + rng.random(tasks), 4 + 12 * rng.random(tasks))
+        used = rng.integers(4, 25, tasks)
+        rows[kind] = {
+            "success": solved.tolist(),
+            "final_distance": distance.tolist(),
+            "steps": [int(n) if ok else None for n, ok in zip(used, solved, strict=True)],
+        }
+    return rows
+
+
+def _planning(rows: Mapping[str, Any]) -> dict[str, float | None]:
+    metrics: dict[str, float | None] = {}
+    for kind, row in rows.items():
+        steps = [n for n in row["steps"] if n is not None]
+        metrics[f"eval/success_{kind}"] = float(np.mean(row["success"]))
+        metrics[f"eval/distance_{kind}"] = float(np.mean(row["final_distance"]))
+        metrics[f"eval/steps_{kind}"] = float(np.mean(steps)) if steps else None
+    return metrics
+
+
+def _metrics(
+    loss: Loss, rows: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, float | None]:
+    """All final metrics of a run."""
+    rmse = loss.probe_rmse * float(np.exp(0.1 * rng.normal()))
+    spread = 0.008 if loss.verdict == "complete_collapse" else 0.9
+    return {
+        "eval/probe_r2": 1 - (rmse / 13) ** 2,
+        "eval/probe_rmse": rmse,
+        **{f"eval/rollout_rmse_{k}": rmse * (1 + 0.1 * k) for k in (1, 8, 16)},
+        **{f"eval/rollout_relative_{k}": 0.02 * k + 0.1 * rng.random() for k in (1, 8, 16)},
+        "eval/spread": spread + 0.01 * rng.random(),
+        "eval/feature_std": 0.7 * spread,
+        "eval/rankme": loss.rank + rng.normal(),
+        "eval/participation_ratio": 0.6 * loss.rank + rng.normal(),
+        "eval/alpha_req": 1.1 + 0.1 * rng.random(),
+        "eval/lidar": 0.8 * loss.rank + rng.normal(),
+        **_planning(rows),
+    }
+
+
+def _summary(
+    loss: Loss,
+    verdict: str,
+    metrics: Mapping[str, Any],
+    seed: int,
+    tasks: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    untrained_loss = Loss(name="untrained", success=FLOORS["untrained"], probe_rmse=3.8, rank=99)
+    untrained_rows = _floor_rows("untrained", seed, tasks)
+    untrained_rng = np.random.default_rng([seed, 2])
+    collapsed = verdict.endswith("collapse")
+    return {
+        "schema_version": layout.SCHEMA_VERSION,
+        "status": verdict,
+        "collapsed_at": 150 if collapsed else None,
+        "diverged": {"step": 370, "term": "train/aux"} if verdict == "diverged" else None,
+        "alarms": [{"step": 150, "message": "spread below 0.02"}] if collapsed else [],
+        "metrics": dict(metrics),
+        "untrained": _metrics(untrained_loss, untrained_rows, untrained_rng),
+        "evaluation": "0a1b2c3d",
+        "floors": {policy: _floor_key(policy, seed) for policy in FLOORS},
+        "steps": 600,
+        "parameters": {"encoder": 150_000, "predictor": 141_000},
+        "versions": {"jepa_compare": "0.1.0", "python": "3.11.7", "torch": "2.13.0"},
+        "hardware": {"device": "cpu", "name": "Some CPU", "cores": 2, "threads": 2},
+        "git": {"commit": "291c07a", "dirty": False},
+        "environment": {},
+        "seconds": {"train": 34 + rng.random(), "evaluation": 9.1, "total": 44 + rng.random()},
+        "samples_per_second": 560 + 10 * rng.random(),
+        "peak_memory_bytes": 600_000_000,
+        "command": ["python", "-m", "jepa_compare.train", "-m", "aux_loss=vicreg,dino"],
+    }
+
+
+def _floor_key(policy: str, seed: int) -> str:
+    return f"{policy}-s{seed}" if policy == "untrained" else f"{policy}-1234abcd"
+
+
+def _floor_rows(policy: str, seed: int, tasks: int) -> dict[str, Any]:
+    # Only an untrained encoder depends on the seed; the tasks are the same for all of a seed.
+    drawn = seed if policy == "untrained" else 0
+    rng = np.random.default_rng([drawn, 3, list(FLOORS).index(policy)])
+    return _evaluate(FLOORS[policy], drawn, tasks, rng, 0.0)
+
+
+def _write_floors(sweep: Path, seed: int, tasks: int) -> None:
+    for policy in FLOORS:
+        path = sweep / layout.FLOORS / f"{_floor_key(policy, seed)}.json"
+        if path.exists():
+            continue
+        rows = _floor_rows(policy, seed, tasks)
+        _write(
+            path,
+            {
+                "schema_version": layout.SCHEMA_VERSION,
+                "policy": policy,
+                "seed": seed if policy == "untrained" else None,
+                "metrics": _planning(rows),
+                "tasks": rows,
+            },
+        )
+
+
+def _episodes(rng: np.random.Generator) -> dict[str, Any]:
+    """Two recorded episodes per kind: a straight walk past the wall's door."""
+    walls = [[14.5, 0.0, 16.5, 12.0], [14.5, 19.0, 16.5, 31.0]]
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        found[kind] = []
+        for task in range(2):
+            start, goal = rng.uniform(3, 28, (2, 2))
+            path = start + np.linspace(0, 1, 12)[:, None] * (goal - start)
+            found[kind].append(
+                {
+                    "task": task,
+                    "success": task == 0,
+                    "path": path.tolist(),
+                    "goal": goal.tolist(),
+                    "walls": walls,
+                }
+            )
+    return found
+
+
+def _write_figures(path: Path, seed: int) -> None:
+    """Tiny but valid pictures: one colour of 4x4 PNG, and a GIF of one pixel."""
+    row = b"\x00" + bytes([40 + 20 * (seed % 8), 90, 160]) * 4
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(row * 4)),
+        (b"IEND", b""),
+    ]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    gif = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00"
+    gif += b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+    folder = path / layout.FIGURES
+    folder.mkdir(exist_ok=True)
+    for name in ("rollouts.png", "planning.png", "spectrum.png"):
+        (folder / name).write_bytes(png)
+    (folder / "planning.gif").write_bytes(gif)
+
+
+def _write(path: Path, value: Any) -> None:
+    """Plain writes: atomic ones wait for the disk, which ten thousand runs cannot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_json(value))
+
+
+def _json(value: Any) -> str:
+    """As `files.to_json`, whose recursion is slow where shapes are checked, as in tests."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return files.to_json(value)

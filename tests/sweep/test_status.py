@@ -1,0 +1,97 @@
+"""`jepa-compare status`: how far, how long still, and until when it watches."""
+
+import io
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from jepa_compare.comparison.load import load_runs
+from jepa_compare.runs import layout
+from jepa_compare.runs.writer import write_queued
+from jepa_compare.sweep import status
+from jepa_compare.sweep.status import remaining_seconds, show_status, status_table, sweep_seconds
+from jepa_compare.system import files
+
+NOW = 1_000_000.0
+IDENTITY = {
+    "schema_version": layout.SCHEMA_VERSION,
+    "name": "vicreg",
+    "hash": "0123abcd",
+    "overrides": [],
+    "choices": {},
+}
+
+
+def make_run(sweep: Path, seed: int, **fields: Any) -> Path:
+    directory = sweep / f"vicreg_s{seed}_0123abcd"
+    write_queued(directory, IDENTITY | {"seed": seed, "config": {"seed": seed}}, steps=100)
+    written = files.read_json(directory / layout.STATUS) | fields
+    files.write_json(directory / layout.STATUS, written)
+    return directory
+
+
+def test_the_pace_is_that_of_this_attempt(tmp_path: Path) -> None:
+    running = {"state": "running", "started": NOW - 20, "heartbeat": NOW - 4}
+    make_run(tmp_path, 0, **running, step=40, first_step=0)
+    make_run(tmp_path, 1, **running, step=60, first_step=50)  # continued: 10 steps in 16 s
+    make_run(tmp_path, 2, **running, step=50, first_step=50)
+    make_run(tmp_path, 3)
+    left = [remaining_seconds(run, NOW) for run in load_runs(tmp_path, now=NOW)]
+    assert left == [pytest.approx(20.0), pytest.approx(60.0), None, None]
+
+
+def test_the_table_shows_state_progress_time_and_reason(tmp_path: Path) -> None:
+    running = {"state": "running", "started": NOW - 20, "heartbeat": NOW}
+    make_run(tmp_path, 0, **running, step=40, first_step=0)
+    failure = {"type": "OSError", "message": "disk full", "traceback": "", "resumable": True}
+    make_run(tmp_path, 1, state="failed", step=7, exception=failure)
+    make_run(tmp_path, 2)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(status_table(load_runs(tmp_path, now=NOW), NOW))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    for text in ("40/100", "30 s", "OSError: disk full", "7/100", "1 failed, 1 running, 1 queued"):
+        assert text in shown
+
+
+def test_the_sweep_takes_as_long_as_its_queue_does_side_by_side(tmp_path: Path) -> None:
+    running = {"state": "running", "started": NOW - 20, "heartbeat": NOW, "first_step": 0}
+    make_run(tmp_path, 0, **running, step=40)  # 30 s left, 50 in all
+    make_run(tmp_path, 1, **running, step=80)  # 5 s left, 25 in all
+    make_run(tmp_path, 2)
+    make_run(tmp_path, 3)
+    make_run(tmp_path, 4)
+    runs = load_runs(tmp_path, now=NOW)
+    assert sweep_seconds(runs, NOW) == pytest.approx((30 + 5 + 3 * 37.5) / 2)
+    done = make_run(tmp_path, 5, state="completed", step=100, started=NOW - 30, ended=NOW - 20)
+    summary = {"schema_version": layout.SCHEMA_VERSION, "status": "healthy"}
+    files.write_json(done / layout.SUMMARY, summary)
+    runs = load_runs(tmp_path, now=NOW)
+    assert sweep_seconds(runs, NOW) == pytest.approx((30 + 5 + 3 * 10) / 2)
+    make_run(tmp_path, 6, **running, step=0)  # no pace yet
+    assert sweep_seconds(load_runs(tmp_path, now=NOW), NOW) is None
+
+
+def test_it_watches_until_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = make_run(tmp_path, 0, state="running", started=time.time(), heartbeat=time.time())
+    seen: list[str] = []
+    real = status.status_table
+
+    def table(runs: Any, now: float) -> Any:
+        seen.extend(run.state for run in runs)
+        return real(runs, now)
+
+    monkeypatch.setattr(status, "status_table", table)
+    watching = threading.Thread(target=show_status, args=([tmp_path], 0.02))
+    watching.start()
+    while len(seen) < 3:
+        time.sleep(0.01)
+    ended = files.read_json(directory / layout.STATUS) | {"state": "interrupted"}
+    files.write_json(directory / layout.STATUS, ended)
+    watching.join(30)
+    assert not watching.is_alive()
+    assert seen[:3] == ["running"] * 3 and seen[-1] == "interrupted"
