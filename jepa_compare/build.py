@@ -10,13 +10,11 @@ import torch
 from beartype import BeartypeConf
 from beartype.door import is_bearable
 
-from jepa_compare.config.schema import AUX_LOSS_KEYS, Config, ConfigError, did_you_mean
+from jepa_compare.checks import ConfigError, RangeError, did_you_mean
+from jepa_compare.config.schema import AUX_LOSS_KEYS, Config
 from jepa_compare.data.base import World
-from jepa_compare.helpers import Helpers
-from jepa_compare.losses.base import AuxLoss
-from jepa_compare.models.encoders import Encoder
-from jepa_compare.models.jepa import JEPA
-from jepa_compare.models.predictors import GRUPredictor, Predictor, ResidualMLP
+from jepa_compare.losses import AuxLoss, HelperTerm, HelperTerms
+from jepa_compare.models import JEPA, Encoder, Predictor
 from jepa_compare.rng import generator, seeded
 
 _INT_IS_FLOAT = BeartypeConf(is_pep484_tower=True)
@@ -62,6 +60,8 @@ def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...
             raise ConfigError(f"{key}.{name}: missing; {target} needs it")
     try:
         return constructor(**given, **arguments)
+    except RangeError as error:
+        raise ConfigError(str(error.under(key))) from error
     except ValueError as error:
         message = " ".join(str(error).split())
         raise ConfigError(message if key in message else f"{key}: {message}") from error
@@ -84,18 +84,16 @@ def build_model(config: Config, world: World) -> JEPA:
             obs_shape=tuple(world.obs_shape),
             dim=node.dim,
         )
-    predictor: Predictor
     with seeded(config.seed, "init/predictor"):
-        if node.predictor.kind == "gru":
-            predictor = GRUPredictor(dim=node.dim, action_dim=world.action_dim, norm=encoder.norm)
-        else:
-            predictor = ResidualMLP(
-                dim=node.dim,
-                action_dim=world.action_dim,
-                hidden_dim=node.predictor.hidden_dim,
-                action_embedding_dim=node.predictor.action_embedding_dim,
-                norm=encoder.norm,
-            )
+        predictor: Predictor = construct(
+            "model.predictor",
+            node.predictor,
+            Predictor,
+            ("_target_",),
+            dim=node.dim,
+            action_dim=world.action_dim,
+            norm=encoder.norm,
+        )
     return JEPA(
         encoder=encoder,
         predictor=predictor,
@@ -122,16 +120,27 @@ def build_aux_loss(config: Config) -> AuxLoss:
     return aux_loss
 
 
-def build_helpers(config: Config, world: World) -> Helpers:
-    """The helper terms, equal for every loss of a sweep."""
-    with seeded(config.seed, "init/helper"):
-        return Helpers(
-            dim=config.model.dim,
-            action_dim=world.action_dim,
-            inverse_dynamics_weight=config.helper.inverse_dynamics_weight,
-            inverse_dynamics_hidden=config.helper.inverse_dynamics_hidden,
-            temporal_similarity_weight=config.helper.temporal_similarity_weight,
-        )
+def build_helpers(config: Config, world: World) -> HelperTerms:
+    """The helper terms, equal for every loss of a sweep; one of weight 0 is not built.
+
+    Each is initialised from the start of one stream, so that no term depends on another.
+    """
+    terms: dict[str, HelperTerm] = {}
+    weights: dict[str, float] = {}
+    for name, node in config.helper.items():
+        if name == "name" or not node["weight"]:
+            continue
+        with seeded(config.seed, "init/helper"):
+            terms[name] = construct(
+                f"helper.{name}",
+                node,
+                HelperTerm,
+                ("_target_", "weight"),
+                dim=config.model.dim,
+                action_dim=world.action_dim,
+            )
+        weights[name] = node["weight"]
+    return HelperTerms(terms, weights)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -19,9 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jepa_compare.build import build_world, check_world, resolve_device
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import die, hydra_composition, one_line, register
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.config.schema import Config, ConfigError
+from jepa_compare.config.schema import Config
 from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.stored import (
     evaluation_path,

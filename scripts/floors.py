@@ -20,8 +20,8 @@ from scipy.stats import binomtest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
 from jepa_compare.build import build_world, check_world, resolve_device
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import die, understand
-from jepa_compare.config.schema import ConfigError
 from jepa_compare.evaluation.floors import POLICIES, scripted_policy
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from jepa_compare import build, cli
-from jepa_compare.config.schema import ConfigError
+from jepa_compare.checks import ConfigError
 from jepa_compare.evaluate import evaluate_run, finished_runs, main, settings_with
 from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.world_model import WorldModel

@@ -27,7 +27,9 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from jepa_compare.config.schema import Config, ConfigError, did_you_mean, run_hash
+from jepa_compare.checks import ConfigError, did_you_mean
+from jepa_compare.config.schema import Config
+from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.layout import SCHEMA_VERSION
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -84,11 +86,8 @@ def typed_again(config: dict[str, Any], source: Path) -> Config:
 
 def run_name(cfg: DictConfig) -> str:
     """`<loss>_s<seed>_<8 hex>`: the run directory's name, addressed by content."""
-    from jepa_compare.build import resolve_device  # torch, only once a run is named
-
     config = plain(cfg)
-    digest = run_hash(config, str(resolve_device(config["device"]).type))
-    return f"{config['aux_loss']['name']}_s{config['seed']}_{digest}"
+    return f"{config['aux_loss']['name']}_s{config['seed']}_{run_hash(config)}"
 
 
 def register() -> None:

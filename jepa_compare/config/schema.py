@@ -5,40 +5,14 @@ and `model.encoder` are open nodes, because user code plugs in there: their keys
 against the constructor that their `_target_` names (see `build`).
 """
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from jepa_compare.checks import ConfigError, did_you_mean
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.system.files import content_hash
 
 AUX_LOSS_KEYS = ("name", "weight", "target", "target_decay", "allow_inert_target", "_target_")
 """The keys of the `aux_loss` node that are not arguments of the loss's constructor."""
-
-# What cannot change the trained weights: two runs that differ in these only are the same run.
-OUTSIDE_HASH = ("sweep", "tracking", "evaluation")
-OUTSIDE_TRAINING_HASH = ("log_interval", "gradient_interval", "checkpoint_interval", "retries")
-# Except where they do: a run that stops when it collapses is stopped by a look at these data at
-# these steps, and of a compiled run the steps that measure gradients run eagerly.
-STOPS_BY = (
-    "seed",
-    "interval",
-    "collapse_interval",
-    "frames",
-    "trajectories",
-    "collapse_trajectories",
-)
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot run. Its message is one line: key, value, what is allowed."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' for the closest known word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def require(condition: bool, key: str, value: Any, allowed: str) -> None:
@@ -131,25 +105,6 @@ class TrainingConfig:
 
 
 @dataclass(kw_only=True, slots=True)
-class PredictorConfig:
-    """What rolls the latents forward."""
-
-    kind: str
-    """residual_mlp | gru"""
-    hidden_dim: int
-    """Width of the hidden layers (residual_mlp only)."""
-    action_embedding_dim: int
-    """Width of the embedded action (residual_mlp only)."""
-
-    def check(self) -> None:
-        """Raise a ConfigError for the first value out of range."""
-        one_of("model.predictor.kind", self.kind, ("residual_mlp", "gru"))
-        for name in ("hidden_dim", "action_embedding_dim"):
-            value = getattr(self, name)
-            require(value >= 1, f"model.predictor.{name}", value, "at least 1")
-
-
-@dataclass(kw_only=True, slots=True)
 class ModelConfig:
     """Encoder and predictor."""
 
@@ -158,38 +113,15 @@ class ModelConfig:
     """Latent dimensions (d)."""
     encoder: dict[str, Any]
     """`_target_` and the arguments of its constructor, which also gets `obs_shape` and `dim`."""
-    predictor: PredictorConfig
+    predictor: dict[str, Any]
+    """`_target_` and the arguments of its constructor, which also gets `dim`, `action_dim` and the
+    encoder's `norm`."""
 
     def check(self) -> None:
         """Raise a ConfigError for the first value out of range."""
         require(self.dim >= 2, "model.dim", self.dim, "at least 2")
-        require("_target_" in self.encoder, "model.encoder", "{}", "a node with a `_target_`")
-        self.predictor.check()
-
-
-@dataclass(kw_only=True, slots=True)
-class HelperConfig:
-    """Terms that are no answer to collapse but shared, in equal measure, by every loss."""
-
-    name: str
-    inverse_dynamics_weight: float
-    """Weight of the MSE of the action decoded from two successive latents; 0 leaves it out."""
-    inverse_dynamics_hidden: list[int]
-    """Hidden widths of the inverse-dynamics MLP."""
-    temporal_similarity_weight: float
-    """Weight of the MSE between successive latents; 0 leaves it out."""
-
-    def check(self) -> None:
-        """Raise a ConfigError for the first value out of range."""
-        for name in ("inverse_dynamics_weight", "temporal_similarity_weight"):
-            value = getattr(self, name)
-            require(value >= 0, f"helper.{name}", value, "at least 0")
-        require(
-            all(width >= 1 for width in self.inverse_dynamics_hidden),
-            "helper.inverse_dynamics_hidden",
-            self.inverse_dynamics_hidden,
-            "a list of positive widths",
-        )
+        for part, node in (("encoder", self.encoder), ("predictor", self.predictor)):
+            require("_target_" in node, f"model.{part}", node, "a node with a `_target_`")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -218,7 +150,9 @@ class Config:
 
     aux_loss: dict[str, Any]
     """`AUX_LOSS_KEYS` and the arguments of the loss's constructor, which also gets `dim`."""
-    helper: HelperConfig
+    helper: dict[str, Any]
+    """`name`; each further key is a helper term's node: `_target_`, `weight` and the arguments of
+    its constructor, which also gets `dim` and `action_dim`."""
     model: ModelConfig
     data: dict[str, Any]
     """`name`, `_target_` and the arguments of the world's constructor."""
@@ -250,12 +184,24 @@ class Config:
         require(
             "name" in self.data and "_target_" in self.data, "data", self.data, "a world's node"
         )
-        for part in (self.helper, self.model, self.training, self.tracking):
+        self._check_helper()
+        for part in (self.model, self.training, self.tracking):
             part.check()
         try:
             self.evaluation.check()
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    def _check_helper(self) -> None:
+        require("name" in self.helper, "helper", self.helper, "a node with a `name`")
+        for name, node in self.helper.items():
+            if name == "name":
+                continue
+            whole = isinstance(node, dict) and {"_target_", "weight"} <= node.keys()
+            require(whole, f"helper.{name}", node, "a node with `_target_` and `weight`")
+            weight = node["weight"]
+            number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+            require(number and weight >= 0, f"helper.{name}.weight", weight, "at least 0")
 
     def _check_aux_loss(self) -> None:
         node = self.aux_loss
@@ -267,15 +213,3 @@ class Config:
         number = isinstance(decay, (int, float)) and not isinstance(decay, bool)
         require(number and 0 <= decay <= 1, "aux_loss.target_decay", decay, "between 0 and 1")
         one_of("aux_loss.target", str(node["target"]), ("shared", "stop_grad", "ema"))
-
-
-def run_hash(config: dict[str, Any], device: str) -> str:
-    """8 hex digits of what determines the run: the plain, resolved config and resolved device."""
-    kept = {key: value for key, value in config.items() if key not in OUTSIDE_HASH}
-    training = config["training"]
-    kept["training"] = {k: v for k, v in training.items() if k not in OUTSIDE_TRAINING_HASH}
-    if training["compile"] != "off":
-        kept["training"]["gradient_interval"] = training["gradient_interval"]
-    if training["on_collapse"] == "stop":
-        kept["evaluation"] = {key: config["evaluation"][key] for key in STOPS_BY}
-    return content_hash(kept | {"device": device})

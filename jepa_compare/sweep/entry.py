@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import (
     CONF_DIR,
     HYDRA_VERSION_BASE,
@@ -25,7 +26,6 @@ from jepa_compare.config.compose import (
     typed,
     understand,
 )
-from jepa_compare.config.schema import ConfigError
 from jepa_compare.runs.layout import (
     CHECKPOINT,
     CHECKPOINT_PREVIOUS,

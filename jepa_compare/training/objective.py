@@ -6,9 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jepa_compare.helpers import Helpers
 from jepa_compare.latents import Batch
-from jepa_compare.losses.base import AuxLoss
+from jepa_compare.losses import AuxLoss, HelperTerms
 from jepa_compare.models.jepa import JEPA
 
 
@@ -33,7 +32,9 @@ class ObjectiveOutput(NamedTuple):
 class Objective(nn.Module):
     """prediction + weight × auxiliary loss + helper terms."""
 
-    def __init__(self, *, model: JEPA, aux_loss: AuxLoss, weight: float, helpers: Helpers) -> None:
+    def __init__(
+        self, *, model: JEPA, aux_loss: AuxLoss, weight: float, helpers: HelperTerms
+    ) -> None:
         super().__init__()
         self.model = model
         self.aux_loss = aux_loss

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from jepa_compare import build
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import CONF_DIR, understand
-from jepa_compare.config.schema import Config, ConfigError, run_hash
+from jepa_compare.config.schema import Config
 
 GROUPS = ("aux_loss", "helper", "model", "data", "training", "evaluation", "tracking", "experiment")
 OPTIONS = [
@@ -49,7 +50,14 @@ def test_targets_are_only_where_user_code_plugs_in() -> None:
         here = [path] if "_target_" in node else []
         return here + [t for key, item in node.items() for t in targets(item, f"{path}.{key}")]
 
-    assert targets(job.identity["config"]) == [".aux_loss", ".model.encoder", ".data"]
+    assert targets(job.identity["config"]) == [
+        ".aux_loss",
+        ".helper.inverse_dynamics",
+        ".helper.temporal_similarity",
+        ".model.encoder",
+        ".model.predictor",
+        ".data",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +77,7 @@ def test_targets_are_only_where_user_code_plugs_in() -> None:
         ("training.on_collapse=stopp", "must be one of warn, stop (did you mean 'stop'?)"),
         ("training.lr=[1", "training.lr=[1: is not of the form key=value"),
         ("model.dim=1", "model.dim=1: must be at least 2"),
-        (
-            "model.predictor.kind=lstm",
-            "model.predictor.kind=lstm: must be one of residual_mlp, gru",
-        ),
+        (),
         ("helper.temporal_similarity_weight=-1", "must be at least 0"),
         ("aux_loss.weight=-1", "aux_loss.weight=-1: must be a number of at least 0"),
         ("aux_loss.weight=true", "aux_loss.weight=True: must be a number"),
@@ -120,49 +125,6 @@ def test_constructors_arguments_are_checked_before_a_run(override: str, expected
 
 def test_an_alias_is_the_same_run() -> None:
     assert hash_of("aux_loss=barlow") == hash_of("aux_loss=barlow_twins")
-
-
-def test_the_hash_is_of_what_determines_the_weights() -> None:
-    base = hash_of()
-    for outside in (
-        "sweep=name",
-        "tracking=disabled",
-        "evaluation.planning.tasks=7",
-        "training.log_interval=3",
-        "training.checkpoint_interval=7",
-        "training.retries=1",
-        "device=cpu" if not _has_gpu() else "device=cuda",
-    ):
-        assert hash_of(outside) == base, outside
-    for inside in ("seed=1", "training.lr=2e-3", "aux_loss.weight=2.0", "training.num_threads=1"):
-        assert hash_of(inside) != base, inside
-
-
-def test_what_may_stop_a_run_or_decides_what_is_compiled_is_in_the_hash() -> None:
-    looks = (
-        "evaluation.seed=1",
-        "evaluation.interval=7",
-        "evaluation.collapse_interval=7",
-        "evaluation.frames=23",
-        "evaluation.trajectories=300",
-        "evaluation.collapse_trajectories=30",
-    )
-    stop = "training.on_collapse=stop"
-    for look in looks:
-        assert hash_of(look) == hash_of(), look
-        assert hash_of(stop, look) != hash_of(stop), look
-    assert hash_of(stop, "evaluation.planning.tasks=7") == hash_of(stop)
-    eager_steps = "training.gradient_interval=7"
-    assert hash_of(eager_steps) == hash_of()
-    for mode in ("default", "auto"):
-        compile = f"training.compile={mode}"
-        assert hash_of(compile, eager_steps) != hash_of(compile)
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def test_a_sweep_is_the_product_of_its_values_in_one_directory() -> None:
@@ -215,9 +177,3 @@ def test_tab_completion_of_the_console_script() -> None:
         [script, "-sc", "query=bash"], capture_output=True, text=True, env=environment, check=True
     )
     assert "aux_loss=vicreg" in result.stdout.split()
-
-
-def test_the_hash_ignores_the_order_of_keys() -> None:
-    config = understand([], multirun=False).jobs[0].identity["config"]
-    backwards = dict(reversed(list(config.items())))
-    assert run_hash(config, "cpu") == run_hash(backwards, "cpu")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from jepa_compare.helpers import Helpers
 from jepa_compare.latents import Batch
+from jepa_compare.losses import InverseDynamics
 from jepa_compare.models.encoders import ConvEncoder, ImpalaEncoder
 from jepa_compare.models.jepa import JEPA, Target
 from jepa_compare.models.predictors import GRUPredictor, ResidualMLP
@@ -53,16 +53,10 @@ def test_default_model_has_about_the_stated_size() -> None:
 def test_reference_model_has_the_published_size() -> None:
     encoder = ImpalaEncoder(obs_shape=(2, 65, 65), dim=512, channels=[16, 32, 32])
     predictor = GRUPredictor(dim=512, action_dim=2, norm=encoder.norm)
-    helpers = Helpers(
-        dim=512,
-        action_dim=2,
-        inverse_dynamics_weight=1.0,
-        inverse_dynamics_hidden=[256, 256],
-        temporal_similarity_weight=12.0,
-    )
+    helper = InverseDynamics(dim=512, action_dim=2, hidden=[256, 256])
     assert count(encoder) == 1_426_096
     assert count(predictor) == 793_600
-    assert count(helpers) == 328_706
+    assert count(helper) == 328_706
     assert encoder(torch.rand(3, 2, 65, 65)).shape == (3, 512)
 
 

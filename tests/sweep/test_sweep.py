@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import understand
-from jepa_compare.config.schema import ConfigError
 from jepa_compare.runs import layout
 from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep import entry

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 
 from jepa_compare import build
 from jepa_compare.config.compose import CONF_DIR
-from jepa_compare.helpers import Helpers
 from jepa_compare.latents import Batch
+from jepa_compare.losses import HelperTerms
 from jepa_compare.losses.base import AuxLoss
 from jepa_compare.models.encoders import ConvEncoder
 from jepa_compare.models.jepa import JEPA
@@ -44,14 +44,7 @@ def objective(
         target="shared",
         target_decay=0.99,
     )
-    helpers = Helpers(
-        dim=DIM,
-        action_dim=action_dim,
-        inverse_dynamics_weight=1.0 if action_dim else 0.0,
-        inverse_dynamics_hidden=[8],
-        temporal_similarity_weight=0.5,
-    )
-    return Objective(model=model, aux_loss=aux_loss, weight=1.0, helpers=helpers)
+    return Objective(model=model, aux_loss=aux_loss, weight=1.0, helpers=HelperTerms({}, {}))
 
 
 def shipped(loss: str) -> AuxLoss:
