@@ -14,6 +14,7 @@ from jepa_compare.checks import ConfigError, RangeError, did_you_mean
 from jepa_compare.config.schema import AUX_LOSS_KEYS, Config
 from jepa_compare.data.base import World
 from jepa_compare.losses import AuxLoss, HelperTerm, HelperTerms
+from jepa_compare.losses.synonyms import KNOWN_AS
 from jepa_compare.models import JEPA, Encoder, Predictor
 from jepa_compare.rng import generator, seeded
 
@@ -45,7 +46,7 @@ def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...
     accepted = [name for name in parameters if name not in given]
     for name, value in arguments.items():
         if name not in accepted:
-            hint = did_you_mean(name, [*accepted, *own])
+            hint = _hint(name, accepted, own)
             raise ConfigError(
                 f"{key}.{name}={value}: unknown key{hint}; {target} has {', '.join(accepted)}"
             )
@@ -65,6 +66,13 @@ def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...
     except ValueError as error:
         message = " ".join(str(error).split())
         raise ConfigError(message if key in message else f"{key}: {message}") from error
+
+
+def _hint(name: str, accepted: list[str], own: tuple[str, ...]) -> str:
+    """What an unknown key is called here, by the names that papers and other packages have for it,
+    else the one that is spelled most like it."""
+    meant = next((known for known in KNOWN_AS.get(name, ()) if known in accepted), None)
+    return f" ({meant!r} here)" if meant else did_you_mean(name, [*accepted, *own])
 
 
 def build_world(config: Config) -> World:
@@ -140,7 +148,7 @@ def build_helpers(config: Config, world: World) -> HelperTerms:
                 action_dim=world.action_dim,
             )
         weights[name] = node["weight"]
-    return HelperTerms(terms, weights)
+    return HelperTerms(terms=terms, weights=weights)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -19,7 +19,7 @@ ALLOWED = {
     "run_dir": set(),
     "latents": set(),
     "rng": set(),
-    "losses": {"latents"},
+    "losses": {"checks", "latents"},
     "models": {"latents"},
     "data": {"latents", "rng"},
     "evaluation": {"data", "latents", "models", "rng", "run_dir"},

@@ -1,4 +1,7 @@
-"""Auxiliary losses, one per file, and the helper terms; `base` holds the contract of a loss."""
+"""The wing's door: the auxiliary losses, one per file, the helper terms, and their contracts.
+
+A YAML names a class here (`_target_: jepa_compare.losses.VICReg`), never the file that holds it.
+"""
 
 from jepa_compare.losses.barlow_auto import BarlowAuto
 from jepa_compare.losses.barlow_twins import BarlowTwins

@@ -1,9 +1,11 @@
 """Barlow Twins with one tensor in both places: a published mistake, kept for comparison."""
 
+from jepa_compare.checks import require_at_least
 from jepa_compare.latents import Latents
-from jepa_compare.losses.barlow_twins import cross_correlation
 from jepa_compare.losses.base import AuxLoss, AuxOutput
-from jepa_compare.losses.common import flatten, no_autocast, require_at_least, with_gradient
+from jepa_compare.losses.common import flatten, no_autocast
+from jepa_compare.losses.fused.autograd import with_gradient
+from jepa_compare.losses.fused.barlow_twins import on_and_off_diagonal
 
 
 class BarlowAuto(AuxLoss):
@@ -12,6 +14,11 @@ class BarlowAuto(AuxLoss):
     It prevents nothing: the diagonal of an auto-correlation is 1 whatever the encoder does, and
     what is left is scale-free, so the latents may shrink to a point while the loss falls. (ε in
     the standardisation makes the diagonal fall below 1 only when they already have.)
+
+    Args:
+        dim: latent dimensions, from the model.
+        off_diagonal_weight: λ, the weight of the redundancy reduction term. Barlow Twins: 0.0051.
+        scale_loss: a factor of the whole. Barlow Twins: 1.
     """
 
     def __init__(self, *, dim: int, off_diagonal_weight: float, scale_loss: float) -> None:
@@ -23,7 +30,7 @@ class BarlowAuto(AuxLoss):
     def forward(self, latents: Latents) -> AuxOutput:
         with no_autocast(latents.z_context):
             z = flatten(latents.z_context)
-            on, off, grad, other = cross_correlation(
+            on, off, grad, other = on_and_off_diagonal(
                 z.detach(), z.detach(), self.off_diagonal_weight, self.scale_loss
             )
             value = self.scale_loss * (on + self.off_diagonal_weight * off)

@@ -23,8 +23,9 @@ class AuxLoss(nn.Module, ABC):
     """Base of every auxiliary loss: built as `Target(dim=<latent dimensions>, **yaml_arguments)`.
 
     Constructor arguments are keyword-only and have no defaults (the YAML is the one place for
-    them); the constructor raises `ValueError` for a value out of range, naming argument, value
-    and what is allowed, and is checked that way before a sweep starts.
+    them), each documented under `Args` with its meaning, its unit and what the paper has. The
+    constructor raises `checks.RangeError` for a value out of range, and is called for every job
+    before a sweep starts.
 
     State that affects the next step is a buffer (so the checkpoint holds it). Statistics of the
     data update in `forward` when `self.training`, as BatchNorm's do; whatever follows the weights

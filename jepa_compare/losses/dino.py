@@ -1,5 +1,8 @@
 """DINO: self-distillation with no labels (Caron et al., arXiv 2104.14294).
 
+    H(q, p) = −Σ_k q_k log p_k                               (equation 2)
+    L = mean over pairs of views x ≠ x′ of H(P_t(x), P_s(x′))   (equation 3, a sum there)
+
 Shape legend: n samples, d dimensions, p prototypes.
 """
 
@@ -12,55 +15,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from jepa_compare.checks import require_above, require_at_least, require_between
 from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
-from jepa_compare.losses.common import (
-    no_autocast,
-    require,
-    require_at_least,
-    views,
-    with_gradient,
-)
+from jepa_compare.losses.common import no_autocast, require_widths, views
+from jepa_compare.losses.fused.dino import distil, teacher_probabilities_and_entropies
+
+
+def teacher_probabilities(
+    scores: Float[Tensor, "n p"], center: Float[Tensor, " p"], temperature: float | Tensor
+) -> Float[Tensor, "n p"]:
+    """Equation 1 of the teacher: P_t = softmax((scores − center)/τ_t), centred and sharpened."""
+    return F.softmax((scores - center) / temperature, dim=-1)
 
 
 def soft_cross_entropy(
     logits: Float[Tensor, "n p"], teacher: Float[Tensor, "n p"]
 ) -> Float[Tensor, ""]:
-    """Equation 2, the textbook form."""
+    """Equation 2: H(P_t, P_s), where the student's P_s is the softmax of `logits`, scores/τ_s."""
     return -(teacher * F.log_softmax(logits, dim=-1)).sum(dim=-1).mean()
 
 
-def distil(
-    pairs: list[tuple[Float[Tensor, "n p"], Float[Tensor, "n p"]]], temperature: float
-) -> Float[Tensor, ""]:
-    """`soft_cross_entropy(scores/temperature, q)`, averaged over pairs of student scores and
-    teacher probabilities q, with its gradient (softmax − q)/(n · temperature) made in the forward.
-
-    One softmax serves both: where the logits are shifted to a maximum of 0, its largest entry is
-    1/Σeˣ, which is all that the value lacks.
-    """
-    values, made = [], []
-    with torch.no_grad():
-        for scores, q in pairs:
-            logits = (scores - scores.amax(dim=-1, keepdim=True)).mul_(1 / temperature)
-            p = logits.softmax(dim=-1)
-            values.append(-p.amax(dim=-1).log() - logits.mul_(q).sum(dim=-1))
-            made.append((scores, p.sub_(q)))
-        total = torch.cat(values).sum()
-    samples = sum(len(scores) for scores, _ in pairs)
-    slope = 1 / (samples * temperature)  # to spare a pass over what is made
-    return slope * with_gradient(total * temperature, made)
-
-
-@torch.no_grad()
-def teacher_probabilities(
-    scores: Float[Tensor, "n p"], center: Float[Tensor, " p"], temperature: Float[Tensor, ""]
-) -> tuple[Float[Tensor, "n p"], Float[Tensor, " n"]]:
-    """softmax((scores − center)/temperature) and its entropy, in nats."""
-    logits = (scores - scores.amax(dim=-1, keepdim=True)).sub_(center).div_(temperature)
-    q = logits.softmax(dim=-1)
-    log_sum = logits.amax(dim=-1) - q.amax(dim=-1).log()
-    return q, log_sum - logits.mul_(q).sum(dim=-1)
+def next_center(
+    center: Float[Tensor, " p"], scores: Float[Tensor, "n p"], momentum: float
+) -> Float[Tensor, " p"]:
+    """Equation 4: m · center + (1 − m) · mean of the teacher's scores."""
+    return torch.lerp(scores.mean(dim=0), center, momentum)
 
 
 class Head(nn.Module):
@@ -90,12 +70,31 @@ class DINO(AuxLoss):
 
     The teacher's input is detached, so it works with a shared encoder: the teacher is the EMA
     *head*. The teacher sees both views at once; the student one at a time, each normalised by its
-    own batch statistics when training. `symmetric` predicts each view from the other and averages.
-    The center moves once per step, after its use (equation 4). The teacher's temperature warms up
-    linearly from `warmup_teacher_temperature` over the fraction `warmup_fraction` of the training.
+    own batch statistics when training. The center moves once per step, after its use. Unlike the
+    paper's, the momentum of the head is constant, its last layer is not frozen at first, and its
+    layers start as torch starts them.
 
     It collapses in two ways, uniform or one prototype, and either way the KL divergence vanishes:
     the terms hold the teacher's entropy and the KL, and `alarms` reads them.
+
+    Args:
+        dim: latent dimensions, from the model.
+        student_temperature: τ_s, by which the student's scores are divided. Paper: 0.1.
+        teacher_temperature: τ_t, by which the teacher's scores are divided after the warm-up.
+            Paper: 0.04 to 0.07.
+        warmup_teacher_temperature: τ_t at the first step. Paper: 0.04.
+        warmup_fraction: the share of the training over which τ_t goes linearly from one to the
+            other; 0 for none. Paper: the first 30 epochs.
+        center_momentum: m, the share of the old center in the new one, per step. Paper: 0.9.
+        prototypes: K, the outputs of the head. Paper: 65536.
+        hidden: widths of the head's hidden layers. Paper: [2048, 2048].
+        bottleneck: width of the layer before the prototypes. Paper: 256.
+        batch_norm: whether BatchNorm follows each hidden layer. Paper: false with a ViT; the
+            default task here collapses without.
+        head_momentum: the share of the old teacher head in the new one, per step. Paper: 0.996,
+            rising to 1 along a cosine.
+        symmetric: whether each view is predicted from the other and the two are averaged, as in
+            the paper, or only z_target from z_pred.
     """
 
     center: Tensor
@@ -118,21 +117,22 @@ class DINO(AuxLoss):
         symmetric: bool,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("student_temperature", student_temperature),
-            ("teacher_temperature", teacher_temperature),
-            ("warmup_teacher_temperature", warmup_teacher_temperature),
-        ):
-            require(value > 0, name, value, "above 0")
-        for name, value in (
-            ("warmup_fraction", warmup_fraction),
-            ("center_momentum", center_momentum),
-            ("head_momentum", head_momentum),
-        ):
-            require(0 <= value <= 1, name, value, "between 0 and 1")
+        require_above(
+            0,
+            student_temperature=student_temperature,
+            teacher_temperature=teacher_temperature,
+            warmup_teacher_temperature=warmup_teacher_temperature,
+        )
+        require_between(
+            0,
+            1,
+            warmup_fraction=warmup_fraction,
+            center_momentum=center_momentum,
+            head_momentum=head_momentum,
+        )
         require_at_least(2, prototypes=prototypes)
         require_at_least(1, bottleneck=bottleneck)
-        require(all(width >= 1 for width in hidden), "hidden", hidden, "a list of positive widths")
+        require_widths(hidden=hidden)
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
         self.warmup_teacher_temperature = warmup_teacher_temperature
@@ -156,10 +156,11 @@ class DINO(AuxLoss):
             n = len(prediction)
             with torch.no_grad():
                 scores = self.teacher(torch.cat([prediction, target]))
-                q, entropies = teacher_probabilities(scores, self.center, self.temperature)
+                q, entropies = teacher_probabilities_and_entropies(
+                    scores, self.center, self.temperature
+                )
                 if self.training:
-                    mean = scores.mean(dim=0)
-                    self.center.copy_(torch.lerp(mean, self.center, self.center_momentum))
+                    self.center.copy_(next_center(self.center, scores, self.center_momentum))
             pairs = [(self.student(prediction), q[n:])]
             if self.symmetric:
                 pairs.append((self.student(target), q[:n]))

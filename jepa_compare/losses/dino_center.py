@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
+from jepa_compare.checks import require_between
 from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
-from jepa_compare.losses.common import no_autocast, require, views
+from jepa_compare.losses.common import no_autocast, views
+from jepa_compare.losses.dino import next_center
 
 
 class DINOCenter(AuxLoss):
@@ -13,13 +15,17 @@ class DINOCenter(AuxLoss):
 
     It prevents nothing: a constant encoder makes it zero. Alone it behaves like `none`, and with an
     EMA target like the EMA target alone.
+
+    Args:
+        dim: latent dimensions, from the model.
+        center_momentum: m, the share of the old center in the new one, per step. DINO: 0.9.
     """
 
     center: Tensor
 
     def __init__(self, *, dim: int, center_momentum: float) -> None:
         super().__init__()
-        require(0 <= center_momentum <= 1, "center_momentum", center_momentum, "between 0 and 1")
+        require_between(0, 1, center_momentum=center_momentum)
         self.center_momentum = center_momentum
         self.register_buffer("center", torch.zeros(dim))
 
@@ -29,6 +35,5 @@ class DINOCenter(AuxLoss):
             distance = (prediction.mean(dim=0) - self.center).square().sum()
             if self.training:
                 with torch.no_grad():
-                    mean = target.mean(dim=0)
-                    self.center.copy_(torch.lerp(mean, self.center, self.center_momentum))
+                    self.center.copy_(next_center(self.center, target, self.center_momentum))
         return AuxOutput(loss=distance, terms={"center_distance": distance.detach()})

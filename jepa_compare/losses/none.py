@@ -5,7 +5,11 @@ from jepa_compare.losses.base import AuxLoss, AuxOutput
 
 
 class NoAuxLoss(AuxLoss):
-    """Zero, without terms; the prediction's gradient reaches both branches of a shared target."""
+    """Zero, without terms; the prediction's gradient reaches both branches of a shared target.
+
+    Args:
+        dim: latent dimensions, from the model; not used.
+    """
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()

@@ -1,5 +1,12 @@
 """SIGReg: sketched isotropic Gaussian regularisation (Balestriero, LeCun, arXiv 2511.08544).
 
+Every projection of N(0, I) onto a unit vector is N(0, 1). So each step draws unit slices a and
+measures how far the projected samples x = aᵀz are from N(0, 1), by their empirical characteristic
+function (ECF) and the statistic of Epps and Pulley (section 4):
+
+    EP(x) = n ∫ |ECF(t) − e^{−t²/2}|² e^{−t²/2} dt,    ECF(t) = 1/n Σ_j e^{itx_j}
+    SIGReg = mean over slices of EP(aᵀz)
+
 Shape legend: n samples, d dimensions, m slices, k knots.
 """
 
@@ -9,17 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jepa_compare.checks import require_above, require_at_least, require_one_of
 from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
-from jepa_compare.losses.common import (
-    inert_on_views,
-    no_autocast,
-    regularised,
-    require,
-    require_at_least,
-    require_on,
-    with_gradient,
-)
+from jepa_compare.losses.common import PLACES, flatten, inert_on_views, no_autocast, views
+from jepa_compare.losses.fused.autograd import with_gradient
+from jepa_compare.losses.fused.sigreg import epps_pulley_with_gradient
 
 
 def knots_and_weights(knots: int, t_max: float) -> tuple[list[float], list[float], list[float]]:
@@ -33,62 +35,12 @@ def knots_and_weights(knots: int, t_max: float) -> tuple[list[float], list[float
 
 
 def epps_pulley(x: Float[Tensor, "n m"], knots: int, t_max: float) -> Float[Tensor, " m"]:
-    """∫ |ECF(t) − e^{−t²/2}|² e^{−t²/2} dt per slice, by the trapezoid rule. The textbook form,
-    without the paper's factor n."""
+    """∫ |ECF(t) − e^{−t²/2}|² e^{−t²/2} dt per slice, by the trapezoid rule; without the paper's
+    factor n."""
     t, phi, weights = (x.new_tensor(values) for values in knots_and_weights(knots, t_max))
     angles = x[..., None] * t  # [n m k]
     real, imaginary = angles.cos().mean(dim=0), angles.sin().mean(dim=0)
     return ((real - phi).square() + imaginary.square()) @ weights
-
-
-# The waves of one group of slices, in bytes: on a CPU they stay in its cache, on a GPU each kernel
-# has enough to do.
-_GROUP_BYTES = {"cpu": 2**21}
-_GROUP_BYTES_ELSEWHERE = 2**25
-
-
-@torch.no_grad()
-def epps_pulley_with_gradient(
-    x: Float[Tensor, "m n"], knots: int, t_max: float
-) -> tuple[Float[Tensor, ""], Float[Tensor, "m n"]]:
-    """The mean of `epps_pulley` over slices, and its gradient, in O(n·m) memory; `x` has a slice
-    in each row.
-
-    The knots are equally spaced, so e^{i t_k x} is a power of e^{i t_1 x}: one sine and one cosine
-    per element serve all knots. The waves of all knots exist for one group of slices at a time:
-    their means are the empirical characteristic function, and weighted sums of them the gradient.
-    """
-    m, n = x.shape
-    t, phi, weights = (x.new_tensor(v[1:]) for v in knots_and_weights(knots, t_max))
-    # At t = 0 every characteristic function is 1.
-    budget = _GROUP_BYTES.get(x.device.type, _GROUP_BYTES_ELSEWHERE)
-    group = max(1, budget // (2 * x.element_size() * (knots - 1) * n))
-    slopes = 2 * t * weights / (n * m)  # of |gap|² at the waves
-    value, gradients = x.new_zeros(()), []
-    for slices in x.split(group):
-        real, imaginary = _waves(slices, t_max / (knots - 1), knots - 1)  # [g k n] each
-        real_gap, imaginary_gap = real.mean(dim=-1) - phi, imaginary.mean(dim=-1)  # [g k]
-        value = value + ((real_gap.square() + imaginary_gap.square()) @ weights).sum()
-        # d/dx of |gap|² is 2 t/n · Im(gap · conj(e^{itx})).
-        pull = torch.bmm((imaginary_gap * slopes)[:, None], real)
-        push = torch.bmm((real_gap * slopes)[:, None], imaginary)
-        gradients.append((pull - push)[:, 0])
-    return value / m, torch.cat(gradients)
-
-
-def _waves(
-    x: Float[Tensor, "g n"], step: float, count: int
-) -> tuple[Float[Tensor, "g k n"], Float[Tensor, "g k n"]]:
-    """cos and sin of step·x, 2·step·x, … count·step·x. Each round turns all there are by the last,
-    so rounding errors grow with the logarithm of their number."""
-    angle = step * x[:, None]
-    real, imaginary = angle.cos(), angle.sin()
-    while (have := real.shape[1]) < count:
-        a, b = real[:, : count - have], imaginary[:, : count - have]
-        c, d = real[:, -1:], imaginary[:, -1:]
-        turned = torch.addcmul(a * c, b, d, value=-1), torch.addcmul(a * d, b, c)
-        real, imaginary = torch.cat([real, turned[0]], 1), torch.cat([imaginary, turned[1]], 1)
-    return real, imaginary
 
 
 def expected_score(n: int, knots: int, t_max: float) -> float:
@@ -98,12 +50,21 @@ def expected_score(n: int, knots: int, t_max: float) -> float:
 
 
 class SIGReg(AuxLoss):
-    """The Epps–Pulley statistic against N(0, 1), averaged over random unit slices and views.
+    """The statistic of Epps and Pulley against N(0, 1), averaged over random unit slices and views.
 
-    `num_slices` directions are redrawn at every step; the integral has `knots` knots on
-    [0, t_max]. `scale_by_samples` multiplies by n, as LeJEPA does and eb_jepa does not: then a
-    true N(0, I) batch scores about 1. The term `gap` is the score above what n samples of
-    N(0, I) get. For two views LeJEPA's λ is weight · (1 − λ)/λ = 4 n without the factor.
+    The slices are redrawn at every step. The term `gap` is the score above what n samples of
+    N(0, I) get. For two views LeJEPA's λ is the weight 4 n λ/(1 − λ) without the factor n.
+
+    Args:
+        dim: latent dimensions, from the model.
+        num_slices: how many directions are drawn per step. Authors' README: 1024.
+        knots: points of the trapezoid rule on [0, t_max]. Paper: 17.
+        t_max: where the integral ends, in units of 1/(standard deviation of the target), which
+            is 1. Authors' code: 3.
+        scale_by_samples: whether to multiply by n, as LeJEPA does (true) and eb_jepa does not.
+            With it a true N(0, I) batch scores about 1.
+        on: what the statistic is of: "views" (z_pred and z_target) or "context" (every output of
+            the online encoder). LeJEPA: every view.
     """
 
     directions: Tensor
@@ -121,8 +82,8 @@ class SIGReg(AuxLoss):
         super().__init__()
         require_at_least(1, num_slices=num_slices)
         require_at_least(3, knots=knots)
-        require(t_max > 0, "t_max", t_max, "above 0")
-        require_on(on)
+        require_above(0, t_max=t_max)
+        require_one_of("on", on, PLACES)
         self.knots, self.t_max, self.on = knots, t_max, on
         self.scale_by_samples = scale_by_samples
         # Any directions do until `prepare` draws this step's.
@@ -139,15 +100,15 @@ class SIGReg(AuxLoss):
 
     def forward(self, latents: Latents) -> AuxOutput:
         with no_autocast(latents.z_pred):
-            tensors = regularised(latents, self.on)
+            on_context = self.on == "context"
+            tensors = [flatten(latents.z_context)] if on_context else views(latents)
+            rule = knots_and_weights(self.knots, self.t_max)
             loss = latents.z_pred.float().new_zeros(())
             gap = loss
             for z in tensors:
                 n = z.shape[0]
                 scale = (n if self.scale_by_samples else 1) / len(tensors)
-                value, grad = epps_pulley_with_gradient(
-                    self.directions.T @ z.detach().T, self.knots, self.t_max
-                )
+                value, grad = epps_pulley_with_gradient(self.directions.T @ z.detach().T, *rule)
                 grad = grad.T @ (scale * self.directions.T)
                 loss = loss + with_gradient(scale * value, [(z, grad)])
                 gap = gap + scale * (value - expected_score(n, self.knots, self.t_max))

@@ -30,10 +30,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from jepa_compare.latents import Latents
-from jepa_compare.losses.barlow_twins import BarlowTwins, cross_correlation_terms, standardise
-from jepa_compare.losses.dino import distil, soft_cross_entropy, teacher_probabilities
-from jepa_compare.losses.sigreg import SIGReg, epps_pulley
-from jepa_compare.losses.vicreg import VICReg, covariance_term, variance_term
+from jepa_compare.losses import BarlowTwins, SIGReg, VICReg
+from jepa_compare.losses.barlow_twins import cross_correlation, off_diagonal_term, on_diagonal_term
+from jepa_compare.losses.dino import soft_cross_entropy, teacher_probabilities
+from jepa_compare.losses.fused.dino import distil, teacher_probabilities_and_entropies
+from jepa_compare.losses.sigreg import epps_pulley
+from jepa_compare.losses.vicreg import covariance_term, invariance_term, variance_term
 
 SHAPES = {
     "vicreg": [(256, 2048), (256, 8192), (512, 512), (1024, 512), (2048, 256), (224, 128)],
@@ -90,7 +92,7 @@ def vicreg_case(n: int, d: int, others: dict[str, Any], device: torch.device) ->
 
     def textbook(a: Tensor, b: Tensor) -> Tensor:
         variance = (variance_term(a, 1.0, 1e-4) + variance_term(b, 1.0, 1e-4)) / 2
-        return 25 * F.mse_loss(a, b) + 25 * variance + covariance_term(a) + covariance_term(b)
+        return 25 * invariance_term(a, b) + 25 * variance + covariance_term(a) + covariance_term(b)
 
     calls = {name: make(d) for name, make in others.items()}
     return Case("vicreg", (n, d), views(n, d, device), on_views(ours), textbook, calls)
@@ -100,8 +102,8 @@ def barlow_case(n: int, d: int, others: dict[str, Any], device: torch.device) ->
     ours = BarlowTwins(dim=d, off_diagonal_weight=0.005, scale_loss=1.0, projector=[])
 
     def textbook(a: Tensor, b: Tensor) -> Tensor:
-        on, off = cross_correlation_terms(standardise(a), standardise(b))
-        return on + 0.005 * off
+        c = cross_correlation(a, b)
+        return on_diagonal_term(c) + 0.005 * off_diagonal_term(c)
 
     calls = {name: make(d) for name, make in others.items()}
     return Case("barlow_twins", (n, d), views(n, d, device), on_views(ours), textbook, calls)
@@ -135,14 +137,13 @@ def dino_case(n: int, p: int, others: dict[str, Any], device: torch.device) -> C
 
     def call(a: Tensor, b: Tensor) -> Tensor:
         with torch.no_grad():
-            q, entropies = teacher_probabilities(teacher, center, temperature)
+            q, entropies = teacher_probabilities_and_entropies(teacher, center, temperature)
             torch.lerp(teacher.mean(dim=0), center, 0.9)  # the center's move and the logged
             entropies.mean()  # entropy belong to a step
         return distil([(a, q[n:]), (b, q[:n])], 0.1)
 
     def textbook(a: Tensor, b: Tensor) -> Tensor:
-        shifted = teacher.to(a.dtype) - center.to(a.dtype)
-        q = F.softmax(shifted / 0.04, dim=-1)
+        q = teacher_probabilities(teacher.to(a.dtype), center.to(a.dtype), 0.04)
         pairs = ((a, q[n:]), (b, q[:n]))
         return sum((soft_cross_entropy(s / 0.1, t) for s, t in pairs), a.new_zeros(())) / 2
 

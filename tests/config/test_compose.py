@@ -77,8 +77,7 @@ def test_targets_are_only_where_user_code_plugs_in() -> None:
         ("training.on_collapse=stopp", "must be one of warn, stop (did you mean 'stop'?)"),
         ("training.lr=[1", "training.lr=[1: is not of the form key=value"),
         ("model.dim=1", "model.dim=1: must be at least 2"),
-        (),
-        ("helper.temporal_similarity_weight=-1", "must be at least 0"),
+        ("+helper.mine=1", "helper.mine=1: must be a node with `_target_` and `weight`"),
         ("aux_loss.weight=-1", "aux_loss.weight=-1: must be a number of at least 0"),
         ("aux_loss.weight=true", "aux_loss.weight=True: must be a number"),
         ("aux_loss.target=own", "aux_loss.target=own: must be one of shared, stop_grad, ema"),
@@ -104,6 +103,7 @@ def test_mistakes_are_one_line_with_key_value_and_what_is_allowed(
     ("override", "expected"),
     [
         ("aux_loss.std_coef=1", "did you mean 'std_coeff'?"),
+        ("+aux_loss.sim_weight=1", "sim_weight=1: unknown key"),
         ("+aux_loss.foo=1", "aux_loss.foo=1: unknown key"),
         ("aux_loss.std_coeff=abc", "aux_loss.std_coeff=abc: must be of type float"),
         ("aux_loss.std_coeff=true", "aux_loss.std_coeff=True: must be of type float"),

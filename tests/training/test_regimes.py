@@ -44,7 +44,9 @@ def objective(
         target="shared",
         target_decay=0.99,
     )
-    return Objective(model=model, aux_loss=aux_loss, weight=1.0, helpers=HelperTerms({}, {}))
+    return Objective(
+        model=model, aux_loss=aux_loss, weight=1.0, helpers=HelperTerms(terms={}, weights={})
+    )
 
 
 def shipped(loss: str) -> AuxLoss:

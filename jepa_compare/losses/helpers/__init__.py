@@ -1,0 +1,1 @@
+"""One helper term per file; `base` holds their contract."""

@@ -1,0 +1,1 @@
+"""The fast forms of the losses: value and gradient made together, held to the textbook by tests."""
