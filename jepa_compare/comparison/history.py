@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from jepa_compare.comparison.runs import Run
 from jepa_compare.comparison.summary import EVALUATION_LIMIT
 from jepa_compare.runs import layout
-from jepa_compare.runs.reading import (
+from jepa_compare.runs.untrusted import (
     MEGABYTE,
     Damaged,
     mapping,

@@ -16,7 +16,7 @@ from jepa_compare.comparison.parse import parse_run
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
 from jepa_compare.comparison.summary import is_evaluation_name, parse_floor
 from jepa_compare.runs import layout
-from jepa_compare.runs.reading import Damaged, shown
+from jepa_compare.runs.untrusted import Damaged, shown
 
 _OWN_FILES = frozenset({layout.CONFIG, layout.STATUS, layout.METRICS, layout.SUMMARY})
 _OWN_FOLDERS = frozenset(

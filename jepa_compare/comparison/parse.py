@@ -22,7 +22,7 @@ from jepa_compare.comparison.summary import (
 )
 from jepa_compare.runs import layout
 from jepa_compare.runs.layout import State, Verdict
-from jepa_compare.runs.reading import (
+from jepa_compare.runs.untrusted import (
     MEGABYTE,
     Damaged,
     flatten,

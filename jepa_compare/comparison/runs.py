@@ -1,6 +1,6 @@
 """What was found on disk: frozen records of runs, floors and whatever was left out.
 
-Texts in these records are printable (`reader.shown`), numbers are checked, non-finite numbers are
+Texts in these records are printable (`untrusted.shown`), numbers are checked, non-finite numbers are
 NaN or infinite floats. Large parts of a run (learning curves, episodes, spectrum) stay on disk and
 are read by `history.py` when someone asks for them.
 """

@@ -14,7 +14,7 @@ import numpy as np
 from jepa_compare.comparison.runs import Floor, TaskRows, What
 from jepa_compare.runs import layout
 from jepa_compare.runs.layout import Verdict
-from jepa_compare.runs.reading import (
+from jepa_compare.runs.untrusted import (
     MEGABYTE,
     Damaged,
     flatten,

@@ -21,7 +21,7 @@ from jepa_compare.report.figures.scores import (
 )
 from jepa_compare.report.figures.sensitivity import sensitivity_figure
 from jepa_compare.report.page.render import Drawn, draw_for_page, report_html
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 from jepa_compare.system import files
 
 PAGE, FIGURES = "report.html", "figures"

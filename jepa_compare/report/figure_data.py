@@ -27,7 +27,7 @@ from jepa_compare.comparison.results import Comparison, Row
 from jepa_compare.comparison.runs import Run
 from jepa_compare.comparison.scores import score
 from jepa_compare.runs import layout
-from jepa_compare.runs.reading import MEGABYTE
+from jepa_compare.runs.untrusted import MEGABYTE
 
 MOST_ROWS = 8
 MOST_RUNS = 10

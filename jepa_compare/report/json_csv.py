@@ -35,7 +35,7 @@ from typing import Any
 from jepa_compare.comparison.differences import as_text
 from jepa_compare.comparison.results import READINGS, Comparison, Estimate, Pair
 from jepa_compare.comparison.runs import OUTCOMES
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 
 SCHEMA_VERSION = 1
 _MOST_DIFFERENCES = 200  # seeds of one pair

@@ -13,7 +13,7 @@ from jepa_compare.report.tables import (
     readings_differ,
     seeds_line,
 )
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
 

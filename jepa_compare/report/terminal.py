@@ -13,7 +13,7 @@ from jepa_compare.report.tables import (
     readings_differ,
     seeds_line,
 )
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 
 _MOST_PAIRS = 15
 _MOST_WARNINGS = 20

@@ -18,7 +18,7 @@ from jepa_compare.report.latex import latex
 from jepa_compare.report.markdown import markdown
 from jepa_compare.report.terminal import plain_text, rich_text
 from jepa_compare.runs import layout
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 from jepa_compare.system import files
 
 PAGE = "report.html"

@@ -13,7 +13,7 @@ from jepa_compare.comparison.load import load_runs
 from jepa_compare.comparison.parse import STATUS_LIMIT
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
 from jepa_compare.runs.layout import STATUS
-from jepa_compare.runs.reading import Damaged, integer, number, read_object, shown
+from jepa_compare.runs.untrusted import Damaged, integer, number, read_object, shown
 
 _COLOURS = {"healthy": "green", "running": "cyan", "queued": "dim"}
 

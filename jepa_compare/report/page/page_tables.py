@@ -8,7 +8,7 @@ from pathlib import Path
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.results import Comparison, Row
 from jepa_compare.report.tables import Grid, cell, heading, main_columns, status_text
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 
 MOST_ROWS = 100
 MOST_RUNS = 60

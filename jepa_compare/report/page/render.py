@@ -29,7 +29,7 @@ from jepa_compare.report.tables import (
     readings_differ,
     seeds_line,
 )
-from jepa_compare.runs.reading import shown
+from jepa_compare.runs.untrusted import shown
 
 _PAGE = Path(__file__).parent
 _MOST_PAIRS = 100
