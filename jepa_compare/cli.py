@@ -15,7 +15,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", help="run directories, sweeps, or folders above them")
     parser.add_argument("--out", help="folder for the outputs (default: PATH/comparison)")
     parser.add_argument(
-        "--metric", help="what decides the verdict, e.g. probe_rmse (default: success_detour)"
+        "--metric", help="what decides the conclusion, e.g. probe_rmse (default: success_detour)"
     )
     parser.add_argument("--baseline", help="compare every row with this one only")
     parser.add_argument(

@@ -96,7 +96,7 @@ _RULES: tuple[_Rule, ...] = (
         "",
         "higher",
         False,
-        "the same on one held-out set, which is what the verdict on collapse reads",
+        "the same on one held-out set, which is what the status of a run reads",
         3,
     ),
     (

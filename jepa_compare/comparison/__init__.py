@@ -3,7 +3,7 @@
     from jepa_compare.comparison import load_runs, compare
 
     comparison = compare(load_runs("multirun/"))
-    print(*comparison.verdict, sep="\\n")
+    print(*comparison.conclusion, sep="\\n")
     for row in comparison.rows:
         print(row.label, comparison.estimate(row, "eval/success_detour").interval)
 

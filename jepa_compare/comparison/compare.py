@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from jepa_compare import metrics as catalogue
-from jepa_compare.comparison import conclusion as verdict
+from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.pairs import compare_pairs
 from jepa_compare.comparison.results import (
@@ -37,7 +37,7 @@ def compare(
 ) -> Comparison:
     """Compare the rows of a sweep.
 
-    `metric` decides the verdict and the order of rows (default: detour success, or the first
+    `metric` decides the conclusion and the order of rows (default: detour success, or the first
     downstream metric that a run has). `baseline` is a row's label: only pairs with it are tested.
     `by` names the settings that make a row; all others are averaged over, which the warnings say.
     Raises ValueError, in one line, for a name that does not occur and when there is no run.
@@ -89,8 +89,8 @@ def compare(
         estimates=estimates,
         pairs=pairs,
         skewed=skewed,
-        best=verdict.best_row(rows, main, tests, primary),
-        verdict=verdict.write_verdict(rows, estimates, pairs, primary, tested, baseline),
+        best=conclusion.best_row(rows, main, tests, primary),
+        conclusion=conclusion.write_conclusion(rows, estimates, pairs, primary, tested, baseline),
         warnings=find_warnings(runs, rows, main, tests, primary, drift, chosen, skewed),
         provenance={
             key: counted([run for run in runs if run.provenance], key)
@@ -105,7 +105,7 @@ def _metric_keys(runs: Runs) -> list[str]:
     counts = Counter(
         key
         for run in runs
-        if run.verdict is not None
+        if run.status is not None
         for key in run.metrics
         if key.startswith(catalogue.PREFIX)
     )

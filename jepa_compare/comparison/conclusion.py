@@ -1,4 +1,4 @@
-"""Findings in words. A verdict names a winner only where the tests do."""
+"""A comparison in words. It names a winner only where the tests do."""
 
 import dataclasses
 import statistics
@@ -57,7 +57,7 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
     n = len(pair.differences)
     if pair.note:
         seen = f" ({metric.text(pair.mean, signed=True)}{unit})" if n else ""
-        sentence = f"{pair.a} and {pair.b}: no verdict on {metric.label}, {pair.note}{seen}"
+        sentence = f"{pair.a} and {pair.b}: no conclusion on {metric.label}, {pair.note}{seen}"
         return dataclasses.replace(pair, sentence=sentence)
     assert pair.interval is not None  # every tested pair has one
     if pair.separable and metric.better is not None:
@@ -128,7 +128,7 @@ def leading_row(
     return pick(scored, key=lambda label: estimates[label].mean)
 
 
-def write_verdict(
+def write_conclusion(
     rows: Sequence[Row],
     estimates: Mapping[tuple[Reading, str, str], Estimate],
     pairs: Mapping[tuple[Reading, str], Sequence[Pair]],

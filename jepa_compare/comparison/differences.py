@@ -95,7 +95,7 @@ def is_harmless(key: str) -> bool:
 def is_known(run: Run, key: str) -> bool:
     """Whether `value_of` is final: surroundings and evaluation are recorded at the end of a run."""
     settled = key in run.choices or (key in run.config and not key.startswith("evaluation."))
-    return run.verdict is not None or key == LOSS or settled
+    return run.status is not None or key == LOSS or settled
 
 
 def counted(runs: Iterable[Run], key: str) -> dict[str, int]:
@@ -114,7 +114,7 @@ def as_text(value: Value) -> str:
 def find_differences(runs: Sequence[Run]) -> Differences:
     """Sort every key that differs between `runs` into axes and drift (see the module)."""
     varying = _varying([run.config for run in runs])
-    evaluated = _varying([run.config for run in runs if run.verdict is not None])
+    evaluated = _varying([run.config for run in runs if run.status is not None])
     varying = [key for key in varying if not key.startswith("evaluation.") or key in evaluated]
     varying += _deciding(runs)
     written = {_key(override) for run in runs for override in run.overrides}

@@ -144,4 +144,4 @@ def _without_duplicates(runs: list[Run], left_out: list[LeftOut]) -> list[Run]:
 
 
 def _rank(run: Run) -> tuple[bool, bool, float]:
-    return run.verdict is not None, bool(run.tasks), run.ended or run.started or 0.0
+    return run.status is not None, bool(run.tasks), run.ended or run.started or 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jepa_compare.comparison import conclusion as verdict
+from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import governs, value_of
 from jepa_compare.comparison.losses import LOSS_KEYS
 from jepa_compare.comparison.results import Pair, Reading, Row
@@ -71,7 +71,7 @@ def compare_pairs(
     corrected = np.where(np.isnan(p), np.nan, holm(family))
     level = ALPHA / max(1, int(np.count_nonzero(~np.isnan(family))))
     return tuple(
-        verdict.with_sentence(
+        conclusion.with_sentence(
             Pair(
                 a=pair.a.label,
                 b=pair.b.label,
@@ -189,7 +189,7 @@ class _Pairer:
         """`paired_by_task`, if one run stands on each side and both played the same tasks."""
         if self._kind is None or len(a) != 1 or len(b) != 1:
             return None
-        if len({run.evaluation for run in (*a, *b) if run.verdict != "diverged"}) > 1:
+        if len({run.evaluation for run in (*a, *b) if run.status != "diverged"}) > 1:
             return None
         one, other = _outcomes(a[0], self._kind), _outcomes(b[0], self._kind)
         if one is None or other is None or len(one.success) != len(other.success):
@@ -223,7 +223,7 @@ def _confounds(key: str, a: Row, b: Row) -> bool:
 
 def _outcomes(run: Run, kind: str) -> TaskRows | None:
     """The tasks behind a run's score."""
-    if run.verdict != "diverged":
+    if run.status != "diverged":
         return run.tasks.get(kind)
     untrained = run.floors.get("untrained")
     return None if untrained is None else untrained.tasks.get(kind)

@@ -21,7 +21,7 @@ from jepa_compare.comparison.summary import (
     parse_summary,
 )
 from jepa_compare.runs import layout
-from jepa_compare.runs.layout import State, Verdict
+from jepa_compare.runs.layout import State, Status
 from jepa_compare.runs.untrusted import (
     MEGABYTE,
     Damaged,
@@ -82,7 +82,7 @@ def parse_run(
             for key, choice in flatten(config.get("choices"), "choices").items()
         },
         "overrides": tuple(named(item) for item in overrides if isinstance(item, str)),
-        "verdict": None,
+        "status": None,
     }
 
     def part(what: Callable[[], dict[str, Any] | None], file: str) -> dict[str, Any] | None:
@@ -97,7 +97,7 @@ def parse_run(
     fields |= _progress(path, status, summary is not None, note, now)
     if summary is not None:
         fields |= parse_summary(path, summary, note, floors)
-        _apply_verdict(fields)
+        _apply_status(fields)
     if evaluation is not None:
         fields |= choose_evaluation(path, evaluation, fields, note, floors)
     elif summary is not None:
@@ -112,7 +112,7 @@ def _read_summary(path: Path) -> dict[str, Any] | None:
     summary = read_object(path, layout.SUMMARY, limit=SUMMARY_LIMIT)
     if summary is not None:
         require_schema(summary, layout.SUMMARY, layout.SCHEMA_VERSION)
-        if summary.get("status") not in get_args(Verdict):
+        if summary.get("status") not in get_args(Status):
             raise Damaged(f"{layout.SUMMARY} has no valid status")
     return summary
 
@@ -166,10 +166,10 @@ def _exception(status: dict[str, Any] | None) -> str:
     return shown(f"{kind}: {message}".strip(": "))
 
 
-def _apply_verdict(fields: dict[str, Any]) -> None:
-    """Withdraw the verdict of a run whose status says that it did not finish."""
-    if fields["verdict"] == "diverged":
+def _apply_status(fields: dict[str, Any]) -> None:
+    """Withdraw the status of a run whose status says that it did not finish."""
+    if fields["status"] == "diverged":
         fields["state"] = "failed"
     elif fields["state"] in ("failed", "interrupted"):
         fields["reason"] = fields["reason"] or f"{fields['state']} after {layout.SUMMARY}"
-        fields["verdict"] = None
+        fields["status"] = None

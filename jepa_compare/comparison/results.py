@@ -2,7 +2,7 @@
 
 Two readings stand side by side. "all": a collapsed run counts with its own score, a diverged one
 with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
-dropped and counted). "healthy": only runs whose verdict is healthy.
+dropped and counted). "healthy": only runs whose status is healthy.
 """
 
 from collections.abc import Mapping
@@ -114,7 +114,7 @@ class Pair:
     note: str
     """Why there is no test, or ""."""
     sentence: str
-    """The verdict in words."""
+    """The result in words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +142,7 @@ class Comparison:
     metrics: tuple[Metric, ...]
     """Every metric that a run has, in the order of columns."""
     primary: Metric
-    """The metric of the verdict."""
+    """The metric of the conclusion."""
     baseline: str | None
     """Label of the row that all others are compared with; None: every pair is."""
     estimates: Mapping[tuple[Reading, str, str], Estimate]
@@ -153,7 +153,7 @@ class Comparison:
     """Keys of metrics so skewed over seeds that a 95 % interval covers less."""
     best: str | None
     """Label of the row that is separable from and better than all others; usually None."""
-    verdict: tuple[str, ...]
+    conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]
     provenance: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What was found on disk: frozen records of runs, floors and whatever was left out.
 
-Texts in these records are printable (`untrusted.shown`), numbers are checked, non-finite numbers are
+Texts in these records are printable (`untrusted.shown`), numbers are checked, non-finite ones are
 NaN or infinite floats. Large parts of a run (learning curves, episodes, spectrum) stay on disk and
 are read by `history.py` when someone asks for them.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.runs.layout import State, Verdict
+from jepa_compare.runs.layout import State, Status
 
 Outcome = Literal[
     "healthy",
@@ -97,7 +97,7 @@ class Run:
     overrides: tuple[str, ...]
     """What was written on the command line for this job."""
     state: State
-    verdict: Verdict | None
+    status: Status | None
     """Of the trained encoder; None without a readable summary."""
     reason: str
     """Why the run is not healthy; empty if it is."""
@@ -140,9 +140,9 @@ class Run:
 
     @property
     def outcome(self) -> Outcome:
-        """The verdict of a run that has one, else how far it got."""
-        if self.verdict is not None:
-            return self.verdict
+        """The status of a run that has one, else how far it got."""
+        if self.status is not None:
+            return self.status
         return "failed" if self.state == "completed" else self.state
 
     @property

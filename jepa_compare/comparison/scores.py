@@ -30,9 +30,9 @@ POLICIES: Mapping[str, str] = {
 
 def score(run: Run, metric: Metric, reading: Reading) -> float:
     """What a run counts with; NaN when it has no finite number."""
-    if run.verdict is None or (reading == "healthy" and run.verdict != "healthy"):
+    if run.status is None or (reading == "healthy" and run.status != "healthy"):
         return math.nan
-    source = run.metrics if run.verdict != "diverged" else untrained_metrics(run)
+    source = run.metrics if run.status != "diverged" else untrained_metrics(run)
     value = source.get(metric.key, math.nan)
     return value if math.isfinite(value) else math.nan
 

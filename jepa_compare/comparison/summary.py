@@ -13,7 +13,7 @@ import numpy as np
 
 from jepa_compare.comparison.runs import Floor, TaskRows, What
 from jepa_compare.runs import layout
-from jepa_compare.runs.layout import Verdict
+from jepa_compare.runs.layout import Status
 from jepa_compare.runs.untrusted import (
     MEGABYTE,
     Damaged,
@@ -69,7 +69,7 @@ def parse_summary(
         found = tolerant(name, lambda: mapping(summary.get(name), name), {})
         return _numbers(found, lambda reason: note(path / layout.SUMMARY, "value", reason))
 
-    verdict: Verdict = summary["status"]
+    status: Status = summary["status"]
     surroundings = {
         key: tolerant(key, lambda key=key: flatten(summary.get(key), key), {})
         for key in ("versions", "hardware", "git", "flags", "environment")
@@ -93,7 +93,7 @@ def parse_summary(
     evaluation = summary.get("evaluation")
     keys = tolerant("floors", lambda: mapping(summary.get("floors"), "floors"), {})
     return {
-        "verdict": verdict,
+        "status": status,
         "metrics": numbers("metrics"),
         "untrained": numbers("untrained"),
         "evaluation": evaluation if _is_stem(evaluation) else None,
@@ -102,7 +102,7 @@ def parse_summary(
         "alarms": _alarms(summary.get("alarms")),
         "provenance": provenance,
         "cost": cost,
-        **({"reason": _why(verdict, summary)} if verdict != "healthy" else {}),
+        **({"reason": _why(status, summary)} if status != "healthy" else {}),
     }
 
 
@@ -138,8 +138,8 @@ def _plausible(key: str, value: float) -> float:
     return value
 
 
-def _why(verdict: Verdict, summary: dict[str, Any]) -> str:
-    if verdict != "diverged":
+def _why(status: Status, summary: dict[str, Any]) -> str:
+    if status != "diverged":
         step = summary.get("collapsed_at")
         return f"collapsed at step {step}" if type(step) is int else "collapsed"
     where = summary.get("diverged")
@@ -175,13 +175,13 @@ def choose_evaluation(
     path: Path, name: str, fields: Mapping[str, Any], note: Note, floors: FindFloor
 ) -> dict[str, Any]:
     """What the evaluation `name` of a finished run says, in place of the one that its summary
-    holds: metrics, tasks, floors and settings. The verdict stays that of the run's end.
+    holds: metrics, tasks, floors and settings. The status stays that of the run's end.
 
     Raises `Damaged` if the run has no such evaluation or a part of it cannot be used.
     """
     if not is_evaluation_name(name):
         raise Damaged(f"{quoted(name)} is not the name of an evaluation")
-    if fields["verdict"] in (None, "diverged"):
+    if fields["status"] in (None, "diverged"):
         raise Damaged(f"no evaluation {name}: the run has no result of its own")
     known = evaluation_names(path)
     if name not in known:

@@ -25,7 +25,7 @@ from jepa_compare.evaluation.held_out import (
 )
 from jepa_compare.evaluation.measures.probe import fit_probe, r2, rmse
 from jepa_compare.evaluation.measures.rollout import rollout_errors
-from jepa_compare.evaluation.measures.spectrum import spectrum_metrics, verdict
+from jepa_compare.evaluation.measures.spectrum import run_status, spectrum_metrics
 from jepa_compare.evaluation.planning.dynamics import LatentImagination
 from jepa_compare.evaluation.planning.episodes import play_tasks
 from jepa_compare.evaluation.world_model import WorldModel, looking_at
@@ -145,10 +145,10 @@ class Evaluator:
 
 def status_of(
     metrics: Mapping[str, float | None], untrained: Mapping[str, float | None]
-) -> layout.Verdict:
-    """The verdict on a finished run, given its own metrics and those of its untrained encoder."""
+) -> layout.Status:
+    """The status of a finished run, given its own metrics and those of its untrained encoder."""
     sets = [name for name in metrics if name.startswith(_PROBE_SET)]
-    return verdict(
+    return run_status(
         _number(metrics["eval/spread"]),
         [_number(metrics[name]) for name in sets],
         [_number(untrained[name]) for name in sets],

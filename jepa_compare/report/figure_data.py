@@ -72,7 +72,7 @@ def read_material(comparison: Comparison) -> Material:
     runs = {row.label: row.runs[:MOST_RUNS] for row in rows}
     histories, too_large = _histories(runs)
     spectra = {
-        label: tuple(s for run in members if run.verdict and len(s := read_spectrum(run)))
+        label: tuple(s for run in members if run.status and len(s := read_spectrum(run)))
         for label, members in runs.items()
     }
     chosen = {row.label: run for row in rows if (run := _median_run(comparison, row))}
@@ -129,7 +129,7 @@ def _median_run(comparison: Comparison, row: Row) -> Run | None:
     scored = [(score(run, comparison.primary, "all"), run) for run in row.runs]
     finite = [(value, run) for value, run in scored if math.isfinite(value)]
     if not finite:
-        return next((run for run in row.runs if run.verdict), None)
+        return next((run for run in row.runs if run.status), None)
     middle = float(np.median([value for value, _ in finite]))
     return min(finite, key=lambda pair: abs(pair[0] - middle))[1]
 

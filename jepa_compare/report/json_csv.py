@@ -3,7 +3,7 @@
 comparison.json (schema 1) is one object:
 
     schema_version   1
-    primary, baseline, best, verdict [sentences], warnings [sentences], axes [config keys]
+    primary, baseline, best, conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
     rows             [{label, axes {key: value}, drift {key: value}, target, seeds [..],
                        counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
@@ -101,7 +101,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "primary": comparison.primary.key,
         "baseline": comparison.baseline,
         "best": comparison.best,
-        "verdict": comparison.verdict,
+        "conclusion": comparison.conclusion,
         "warnings": comparison.warnings,
         "axes": comparison.axes,
         "metrics": [

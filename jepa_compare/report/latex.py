@@ -36,7 +36,7 @@ def escape(text: str) -> str:
 
 
 def latex(comparison: Comparison) -> str:
-    """A `table` environment with the main table; how to read it and the verdict as caption."""
+    """A `table` environment with the main table; how to read it and the conclusion as caption."""
     grid = main_table(comparison)
     numbers = len(grid.header) - grid.left - 1
     lines = [
@@ -56,6 +56,6 @@ def latex(comparison: Comparison) -> str:
             for i, text in enumerate(texts)
         ]
         lines.append(" & ".join(texts) + r" \\")
-    caption = escape(f"{LEGEND} {comparison.verdict[0] if comparison.verdict else ''}")
+    caption = escape(f"{LEGEND} {comparison.conclusion[0] if comparison.conclusion else ''}")
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"

@@ -25,10 +25,10 @@ def escape(text: str) -> str:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The whole document: verdict, tables, pairs, warnings, what was left out, provenance."""
+    """The whole document: conclusion, tables, pairs, warnings, what was left out, provenance."""
     primary = comparison.primary
     parts = [f"# Comparison by {escape(primary.label)}", seeds_line(comparison) + "."]
-    parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.verdict))
+    parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.conclusion))
     parts += ["## All runs", table(main_table(comparison)), LEGEND]
     if readings_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]

@@ -172,7 +172,7 @@ def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
             "p (sign flip)",
             "P(a beats b)",
             "detectable",
-            "verdict",
+            "result",
         ),
         lines=tuple(
             (
@@ -201,7 +201,7 @@ def _p(value: float) -> str:
 
 def readings_differ(comparison: Comparison) -> bool:
     """Whether some run with a score is not healthy, so that the second table says something."""
-    return any(run.verdict not in (None, "healthy") for run in comparison.runs)
+    return any(run.status not in (None, "healthy") for run in comparison.runs)
 
 
 def left_out_lines(comparison: Comparison, most: int | None = None) -> list[str]:

@@ -21,7 +21,7 @@ _MOST_LEFT_OUT = 10
 
 
 def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
-    """Verdict, table, pairs, warnings, without colour and without a limit to the line's length.
+    """Status, table, pairs, warnings, without colour and without a limit to the line's length.
 
     `whole` adds the table of healthy runs and everything that was left out.
     """
@@ -29,7 +29,7 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     most = len(pairs) if whole else _MOST_PAIRS
     blocks = [
         _heading(comparison),
-        "\n".join(comparison.verdict if whole else comparison.verdict[:3]),
+        "\n".join(comparison.conclusion if whole else comparison.conclusion[:3]),
         aligned(main_table(comparison)) + f"\n{LEGEND}",
     ]
     if whole and readings_differ(comparison):
@@ -73,7 +73,7 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
     parts = [
         Text(_heading(comparison), style="bold"),
         Text(),
-        *(Text(sentence) for sentence in comparison.verdict[:3]),
+        *(Text(sentence) for sentence in comparison.conclusion[:3]),
         Text(),
         table,
         Text(LEGEND, style="dim"),

@@ -20,4 +20,4 @@ LOG = "train.log"
 CONSOLE = "console.log"
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
-Verdict = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
+Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]

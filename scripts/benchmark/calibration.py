@@ -1,4 +1,4 @@
-"""Do the intervals cover, and how often is a verdict false? Simulated sweeps with known truth.
+"""Do the intervals cover, and how often is a conclusion false? Simulated sweeps with known truth.
 
     python scripts/benchmark/calibration.py                     2,000 sweeps a line; the README's
     python scripts/benchmark/calibration.py --sweeps 200        a look

@@ -34,7 +34,7 @@ def test_a_winner_is_named_with_difference_interval_seeds_and_p(tmp_path: Path) 
     assert pair_of(comparison, "vicreg", "dino").sentence == (
         "vicreg over dino: +0.50 [0.49, 0.51] detour success, 4 seeds, p < .001"
     )
-    assert comparison.verdict[0] == (
+    assert comparison.conclusion[0] == (
         "vicreg is best by detour success, separable from every other row (vicreg over dino: +0.50"
         " [0.49, 0.51] detour success, 4 seeds, p < .001)."
     )
@@ -60,11 +60,11 @@ def test_not_separable_says_what_could_have_been_seen(tmp_path: Path) -> None:
         "vicreg and dino: not separable by detour success with 3 seeds (+0.10 [-0.33, 0.53],"
         f" p = .42; a difference of {pair.detectable:.2f} could have been detected)"
     )
-    assert comparison.verdict[0] == (
+    assert comparison.conclusion[0] == (
         "No row is best by detour success: vicreg has the best mean and is not separable from dino"
         " with 3 seeds. 0 of 1 tested pair is separable at p < .05, Holm-corrected."
     )
-    assert comparison.verdict[1] == (
+    assert comparison.conclusion[1] == (
         f"With 3 seeds a difference of {pair.detectable:.2f} could have been detected (power .8)."
     )
 
@@ -76,13 +76,13 @@ def test_two_seeds_may_detect_no_difference_between_rates_at_all(tmp_path: Path)
         "; even a difference of 1 could have been missed)"
         in pair_of(comparison, "vicreg", "dino").sentence
     )
-    assert comparison.verdict[1] == (
+    assert comparison.conclusion[1] == (
         "With 2 seeds even a difference of 1 could have been missed (power .8)."
     )
     (line,) = pair_table(comparison.pairs["all", SUCCESS], comparison.primary).lines
     assert line[7] == "none"
     errors = compare(load_runs(tmp_path), metric="probe_rmse")  # an error has no such bound
-    assert "missed" not in errors.verdict[1]
+    assert "missed" not in errors.conclusion[1]
 
 
 def test_a_row_that_never_finished_takes_no_win_away(tmp_path: Path) -> None:
@@ -92,7 +92,9 @@ def test_a_row_that_never_finished_takes_no_win_away(tmp_path: Path) -> None:
         tmp_path, {"vicreg": [0.9, 0.91, 0.92, 0.93], "dino": [0.4, 0.42, 0.41, 0.43]}
     )
     assert comparison.best == "vicreg"
-    assert "separable from every other row with a score (vicreg over dino" in comparison.verdict[0]
+    assert (
+        "separable from every other row with a score (vicreg over dino" in comparison.conclusion[0]
+    )
     assert any(text.startswith("none: 4 failed of 4 runs") for text in comparison.warnings)
 
 
@@ -102,7 +104,7 @@ def test_a_row_with_one_seed_cannot_be_beaten(tmp_path: Path) -> None:
         tmp_path, {"vicreg": [0.9, 0.91, 0.92, 0.93], "dino": [0.4, 0.42, 0.41, 0.43]}
     )
     assert comparison.best is None
-    assert "vicreg has the best mean and is not separable from none" in comparison.verdict[0]
+    assert "vicreg has the best mean and is not separable from none" in comparison.conclusion[0]
     assert pair_of(comparison, "vicreg", "none").note == "one seed in common: no test"
 
 
@@ -112,10 +114,10 @@ def test_no_variance_is_no_verdict(tmp_path: Path) -> None:
     estimate = comparison.estimate("vicreg", SUCCESS)
     assert (estimate.interval, estimate.note) == (None, "no variance: no interval")
     assert pair_of(comparison, "vicreg", "dino").sentence == (
-        "vicreg and dino: no verdict on detour success, the difference does not vary over seeds: no"
+        "vicreg and dino: no conclusion on detour success, the difference does not vary over seeds: no"
         " test (+1.00)"
     )
-    assert comparison.verdict[0] == (
+    assert comparison.conclusion[0] == (
         "No pair of rows can be tested by detour success: the difference does not vary over seeds:"
         " no test."
     )
@@ -124,11 +126,11 @@ def test_no_variance_is_no_verdict(tmp_path: Path) -> None:
 def test_healthy_runs_only_is_a_sentence_of_its_own_where_it_differs(tmp_path: Path) -> None:
     for seed in range(3):
         write_run(tmp_path, loss=VICREG, seed=seed)
-        write_run(tmp_path, loss=replace(DINO, verdict="dimensional_collapse"), seed=seed)
+        write_run(tmp_path, loss=replace(DINO, status="dimensional_collapse"), seed=seed)
     comparison = compare(load_runs(tmp_path))
     assert (
         "Healthy runs only: One row with a score for detour success: there is nothing to compare."
-        in (comparison.verdict)
+        in (comparison.conclusion)
     )
     assert any("dino: 3 dimensional collapse of 3 runs." in text for text in comparison.warnings)
 
@@ -138,17 +140,17 @@ def test_a_diagnostic_ranks_nothing(tmp_path: Path) -> None:
         write_run(tmp_path, loss=VICREG, seed=seed)
         write_run(tmp_path, loss=DINO, seed=seed)
     comparison = compare(load_runs(tmp_path), metric="rankme")
-    assert comparison.verdict[0] == "RankMe is a diagnostic: it ranks nothing."
+    assert comparison.conclusion[0] == "RankMe is a diagnostic: it ranks nothing."
     assert comparison.best is None
     assert "neither direction is better" in pair_of(comparison, "vicreg", "dino").sentence
     relative = compare(load_runs(tmp_path), metric="rollout_relative_8")
-    assert relative.best is None and "ranks nothing" in relative.verdict[0]
+    assert relative.best is None and "ranks nothing" in relative.conclusion[0]
 
 
 def test_nothing_finished(tmp_path: Path) -> None:
     write_run(tmp_path, loss=VICREG, seed=0, state="failed")
     comparison = compare(load_runs(tmp_path))
-    assert comparison.verdict[0] == "No run has a score for detour success."
+    assert comparison.conclusion[0] == "No run has a score for detour success."
     assert comparison.rows[0].counts == {"failed": 1}
 
 

@@ -147,7 +147,7 @@ def test_a_later_evaluation_is_not_trusted(
 def test_a_run_without_a_result_has_no_later_one(sweep: Path) -> None:
     for seed, state in ((3, "running"), (4, "failed")):
         write_run(sweep, loss=LOSSES["dino"], seed=seed, state=state, changes=CHANGES)
-    diverged = write_run(sweep, loss=LOSSES["dino"], seed=5, verdict="diverged", changes=CHANGES)
+    diverged = write_run(sweep, loss=LOSSES["dino"], seed=5, status="diverged", changes=CHANGES)
     evaluate_again(diverged)
     left_out = reasons(load_runs(sweep, evaluation=LATER))
     for seed in (3, 4, 5):

@@ -33,7 +33,7 @@ from jepa_compare.comparison import compare, load_runs
 from jepa_compare.report import write_comparison
 
 comparison = compare(load_runs(sys.argv[1]))
-print(*comparison.verdict, sep="\\n")
+print(*comparison.conclusion, sep="\\n")
 for row in comparison.rows:
     print(row.label, comparison.estimate(row, "eval/success_detour").interval)
 write_comparison([sys.argv[1]])

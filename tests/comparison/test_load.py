@@ -68,7 +68,7 @@ def test_a_complete_run_says_everything(tmp_path: Path) -> None:
 def test_without_a_summary_a_run_has_no_numbers(tmp_path: Path, state: str) -> None:
     write_run(tmp_path, loss=VICREG, seed=0, state=state)
     (run,) = load_runs(tmp_path, now=NOW + 1)
-    assert (run.outcome, run.verdict, dict(run.metrics)) == (state, None, {})
+    assert (run.outcome, run.status, dict(run.metrics)) == (state, None, {})
     assert ("out of patience" in run.reason) == (state == "failed")
 
 
@@ -82,7 +82,7 @@ def test_a_finished_run_that_says_it_failed_has_no_numbers(tmp_path: Path) -> No
     path = write_run(tmp_path, loss=VICREG, seed=0)
     change(path / layout.STATUS, state="failed", exception={"type": "OSError", "message": "disk"})
     (run,) = load_runs(tmp_path)
-    assert (run.outcome, run.reason, run.verdict) == ("failed", "OSError: disk", None)
+    assert (run.outcome, run.reason, run.status) == ("failed", "OSError: disk", None)
 
 
 def test_a_summary_outlives_the_last_status(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_one_seed_has_no_interval_no_test_and_no_winner(tmp_path: Path) -> None:
     assert all(estimate.interval is None for estimate in comparison.estimates.values())
     assert all(pair.note for pairs in comparison.pairs.values() for pair in pairs)
     assert comparison.best is None
-    assert comparison.verdict[0] == (
+    assert comparison.conclusion[0] == (
         "One seed per row: no interval, no test and no winner by detour success. More seeds"
         " (seed=0,1,2,3,4) would tell."
     )
@@ -195,7 +195,7 @@ def test_a_baseline_narrows_the_family(tmp_path: Path) -> None:
     assert len(pairs) == 4
     expected = holm(np.array([pair.p for pair in pairs]))
     assert [pair.p_holm for pair in pairs] == pytest.approx(expected.tolist())
-    assert "tested rows are better than dino" in comparison.verdict[0]
+    assert "tested rows are better than dino" in comparison.conclusion[0]
 
 
 def test_shape_estimates_need_five_seeds(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_collapsed_run_counts_a_diverged_one_with_its_untrained_encoder(tmp_pa
     Sweep(path=tmp_path, seeds=range(3), losses={"vicreg": VICREG, "none": NONE}).write()
     write_run(tmp_path, loss=DINO, seed=0)
     write_run(tmp_path, loss=DINO, seed=1)
-    path = write_run(tmp_path, loss=DINO, seed=2, verdict="diverged")
+    path = write_run(tmp_path, loss=DINO, seed=2, status="diverged")
     comparison = compare(load_runs(tmp_path))
     floor = json.loads((tmp_path / layout.FLOORS / "untrained-s2.json").read_text())
     rate = floor["metrics"]["eval/success_detour"]
@@ -254,7 +254,7 @@ def test_more_rows_than_can_be_corrected_for_need_a_baseline(
             )  # fmt: skip
     comparison = compare(load_runs(tmp_path))
     assert not comparison.pairs["all", comparison.primary.key]
-    assert comparison.verdict[0].startswith("5 rows are too many to test every pair")
+    assert comparison.conclusion[0].startswith("5 rows are too many to test every pair")
     named = compare(load_runs(tmp_path), baseline="lr=1.5")
     assert len(named.pairs["all", named.primary.key]) == 4
 
@@ -276,7 +276,7 @@ def test_a_large_grid_is_tested_within_its_combinations(
     assert [p.p_holm for p in pairs if not p.note] == pytest.approx(
         [value for value, pair in zip(expected, pairs, strict=True) if not pair.note]
     )
-    assert "losses are tested where all other settings agree" in comparison.verdict[0]
+    assert "losses are tested where all other settings agree" in comparison.conclusion[0]
     tables = combinations(comparison)
     assert len(tables) == 3
     for pair in pairs:

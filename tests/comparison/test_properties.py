@@ -70,7 +70,7 @@ def test_the_order_on_disk_does_not_matter(drawn: Drawn, shuffle: random.Random)
     shuffle.shuffle(other)
     one, two = compared(runs), compared(other)
     assert [row.label for row in one.rows] == [row.label for row in two.rows]
-    assert (one.verdict, one.warnings, one.best) == (two.verdict, two.warnings, two.best)
+    assert (one.conclusion, one.warnings, one.best) == (two.conclusion, two.warnings, two.best)
     for pair, twin in zip(one.pairs["all", ERROR], two.pairs["all", ERROR], strict=True):
         assert pair.sentence == twin.sentence
         assert dict(pair.differences) == dict(twin.differences)

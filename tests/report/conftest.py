@@ -19,7 +19,7 @@ def drawn_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sweeps") / "a"
     Sweep(path=path, figures=True).write()
     vicreg, dino = DEFAULT_LOSSES["vicreg"], DEFAULT_LOSSES["dino"]
-    write_run(path, loss=dino, seed=3, verdict="diverged")
+    write_run(path, loss=dino, seed=3, status="diverged")
     write_run(path, loss=vicreg, seed=3, state="failed", exception=("OSError", EVIL))
     for seed in range(3):
         evil = Loss(name=EVIL, success=vicreg.success, probe_rmse=0.4)

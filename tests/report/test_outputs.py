@@ -32,7 +32,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """Five losses, one of them failed once, one seed diverged, and a row with a hostile name."""
     path = Sweep(path=tmp_path_factory.mktemp("sweep"), seeds=range(5)).write()
     write_run(path, loss=DEFAULT_LOSSES["vicreg"], seed=5, state="failed")
-    write_run(path, loss=DEFAULT_LOSSES["dino"], seed=5, verdict="diverged")
+    write_run(path, loss=DEFAULT_LOSSES["dino"], seed=5, status="diverged")
     evil = Loss(name=HOSTILE, success={"detour": 0.5, "door": 0.5, "same": 0.5}, probe_rmse=1.0)
     for seed in range(3):
         write_run(path, loss=evil, seed=seed, name=f"evil_{seed}\x1b]0;title\x07")
@@ -120,7 +120,7 @@ def test_the_json_is_what_its_schema_says(comparison: Comparison) -> None:
     top = text.partition("schema_version   1")[2].partition("\n    ESTIMATE")[0]
     assert all(re.search(rf"\b{key}\b", top) for key in record if key != "schema_version")
     assert record["schema_version"] == 1
-    assert record["verdict"] == list(comparison.verdict)
+    assert record["conclusion"] == list(comparison.conclusion)
     for row in record["rows"]:
         for key, cell in row["estimates"]["all"].items():
             expected = comparison.estimate(row["label"], key)
@@ -230,7 +230,7 @@ def test_plain_text_has_the_findings_and_no_control_character(comparison: Compar
     text = plain_text(comparison, whole=True)
     assert text.replace("\n", "").isprintable()
     assert SHOWN_HOSTILE in text
-    for sentence in comparison.verdict + comparison.warnings:
+    for sentence in comparison.conclusion + comparison.warnings:
         assert sentence in text
     for row in comparison.rows:
         assert row.label in text

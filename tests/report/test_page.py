@@ -66,7 +66,7 @@ def reader(page: str) -> Reader:
 
 def test_sections_come_in_order_with_the_verdict_first(reader: Reader) -> None:
     assert list(reader.sections) == [
-        "verdict",
+        "conclusion",
         "results",
         "differences",
         "planning",
@@ -87,8 +87,8 @@ def test_sections_come_in_order_with_the_verdict_first(reader: Reader) -> None:
 
 def test_the_findings_are_on_the_page(reader: Reader, comparison: Comparison) -> None:
     sections = reader.sections
-    for sentence in (*comparison.verdict, *comparison.warnings):
-        assert sentence in sections["verdict"]
+    for sentence in (*comparison.conclusion, *comparison.warnings):
+        assert sentence in sections["conclusion"]
     for row in comparison.rows:
         assert row.label in sections["results"]
         estimate = comparison.estimate(row, comparison.primary)
@@ -188,7 +188,7 @@ def test_what_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
     comparison = compare(load_runs(tmp_path / "a"))
     assert draw_comparison(comparison, tmp_path, html=True, figures=True, command="") == []
     sections = Reader((tmp_path / "report.html").read_text()).sections
-    assert "No run has a score" in sections["verdict"]
+    assert "No run has a score" in sections["conclusion"]
     assert "No run was evaluated by planning" in sections["planning"]
     assert "No episode was recorded" in sections["planning"]
     assert "No run recorded learning curves" in sections["curves"]

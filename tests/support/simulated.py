@@ -95,7 +95,7 @@ def make_run(
         choices={"aux_loss": loss},
         overrides=(f"aux_loss={loss}", f"seed={seed}", *written),
         state="completed",
-        verdict="healthy",
+        status="healthy",
         reason="",
         step=1,
         steps=1,

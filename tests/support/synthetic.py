@@ -45,7 +45,7 @@ class Loss:
     """Standard deviation of the success rate over seeds, half of it shared by all losses."""
     rank: int = 20
     """How many directions the latents use."""
-    verdict: str = "healthy"
+    status: str = "healthy"
     target: str = "shared"
     weight: float = 1.0
     arguments: Mapping[str, float] = field(default_factory=dict)
@@ -64,7 +64,7 @@ DEFAULT_LOSSES = {
             success=_rates(0.25, 0.15, 0.02),
             probe_rmse=8.4,
             rank=100,
-            verdict="complete_collapse",
+            status="complete_collapse",
             weight=0.0,
         ),
         Loss(
@@ -103,7 +103,7 @@ DEFAULT_LOSSES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A sweep directory: every loss with every seed, all completed with the loss's verdict."""
+    """A sweep directory: every loss with every seed, all completed with the loss's status."""
 
     path: Path
     losses: Mapping[str, Loss] = field(default_factory=lambda: DEFAULT_LOSSES)
@@ -164,7 +164,7 @@ def write_run(
     loss: Loss,
     seed: int,
     state: str = "completed",
-    verdict: str | None = None,
+    status: str | None = None,
     changes: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     choices: Mapping[str, str] | None = None,
@@ -180,10 +180,10 @@ def write_run(
 
     `changes` edits the config unseen (drift); `overrides` does so on the command line (an axis).
     `metrics` replaces single final metrics, `provenance` top-level keys of summary.json. A state
-    other than completed leaves no summary, unless the verdict is diverged.
+    other than completed leaves no summary, unless the status is diverged.
     """
     overrides = dict(overrides or {})
-    verdict = verdict or loss.verdict
+    status = status or loss.status
     config = make_config(loss, seed, {**(changes or {}), **overrides})
     identity = {key: config[key] for key in config if key not in ("tracking", "evaluation")}
     digest = files.content_hash(identity)
@@ -207,22 +207,22 @@ def write_run(
         },
     )
     steps = 600
-    finished = state == "completed" or verdict == "diverged"
-    state = "failed" if verdict == "diverged" else state
+    finished = state == "completed" or status == "diverged"
+    state = "failed" if status == "diverged" else state
     done = steps if state == "completed" else 370
     _write(path / layout.STATUS, _status(state, done, steps, exception))
     rng = np.random.default_rng([seed, int(digest, 16)])
     if state != "queued":
-        lines = _curves(rng, loss, done, rows, verdict)
+        lines = _curves(rng, loss, done, rows, status)
         (path / layout.METRICS).write_text("".join(_json(row) + "\n" for row in lines))
     if not finished:
         return path
     result = _evaluate(loss.success, seed, tasks, rng, loss.seed_sd)
     values = {**_metrics(loss, result, rng), **(metrics or {})}
-    values = {key: value if verdict != "diverged" else np.nan for key, value in values.items()}
-    summary = _summary(loss, verdict, values, seed, tasks, rng) | dict(provenance or {})
+    values = {key: value if status != "diverged" else np.nan for key, value in values.items()}
+    summary = _summary(loss, status, values, seed, tasks, rng) | dict(provenance or {})
     _write(path / layout.SUMMARY, summary)
-    recorded = result if metrics is None and verdict != "diverged" else None
+    recorded = result if metrics is None and status != "diverged" else None
     _write(
         path / layout.EVALUATIONS / f"{summary['evaluation']}.json",
         {
@@ -258,7 +258,7 @@ def _status(state: str, done: int, steps: int, exception: tuple[str, str]) -> di
 
 
 def _curves(
-    rng: np.random.Generator, loss: Loss, done: int, rows: int, verdict: str
+    rng: np.random.Generator, loss: Loss, done: int, rows: int, status: str
 ) -> Iterable[dict[str, Any]]:
     """Decaying losses with noise; collapse metrics four times, probe and gradients too."""
     marks = np.unique(np.linspace(1, done, rows).astype(int))
@@ -279,12 +279,12 @@ def _curves(
         if index % max(1, len(marks) // 6) == 0 or step == done:
             row["train/gradient_prediction"] = 0.4 * fall + 0.05
             row["train/gradient_aux"] = 0.2 * fall + 0.03
-            end = 0.008 if verdict == "complete_collapse" else 0.9
+            end = 0.008 if status == "complete_collapse" else 0.9
             row["eval/spread"] = end + (0.2 - end) * fall
             row["eval/rankme"] = loss.rank + 60 * fall
             row["eval/feature_std"] = 0.7 * row["eval/spread"]
             row["eval/probe_rmse"] = loss.probe_rmse + 3 * fall
-        if verdict == "diverged" and step == done:
+        if status == "diverged" and step == done:
             row["train/loss"] = row["train/aux"] = float("nan")
         yield row
 
@@ -325,7 +325,7 @@ def _metrics(
 ) -> dict[str, float | None]:
     """All final metrics of a run."""
     rmse = loss.probe_rmse * float(np.exp(0.1 * rng.normal()))
-    spread = 0.008 if loss.verdict == "complete_collapse" else 0.9
+    spread = 0.008 if loss.status == "complete_collapse" else 0.9
     return {
         "eval/probe_r2": 1 - (rmse / 13) ** 2,
         "eval/probe_rmse": rmse,
@@ -343,7 +343,7 @@ def _metrics(
 
 def _summary(
     loss: Loss,
-    verdict: str,
+    status: str,
     metrics: Mapping[str, Any],
     seed: int,
     tasks: int,
@@ -352,12 +352,12 @@ def _summary(
     untrained_loss = Loss(name="untrained", success=FLOORS["untrained"], probe_rmse=3.8, rank=99)
     untrained_rows = _floor_rows("untrained", seed, tasks)
     untrained_rng = np.random.default_rng([seed, 2])
-    collapsed = verdict.endswith("collapse")
+    collapsed = status.endswith("collapse")
     return {
         "schema_version": layout.SCHEMA_VERSION,
-        "status": verdict,
+        "status": status,
         "collapsed_at": 150 if collapsed else None,
-        "diverged": {"step": 370, "term": "train/aux"} if verdict == "diverged" else None,
+        "diverged": {"step": 370, "term": "train/aux"} if status == "diverged" else None,
         "alarms": [{"step": 150, "message": "spread below 0.02"}] if collapsed else [],
         "metrics": dict(metrics),
         "untrained": _metrics(untrained_loss, untrained_rows, untrained_rng),

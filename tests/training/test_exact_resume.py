@@ -83,7 +83,7 @@ def evaluations(directory: Path) -> dict[str, Any]:
 
 
 def assert_same(one: Path, other: Path, made: Job) -> None:
-    """Rows, weights, evaluations, verdict, and every tensor that a next step would start from."""
+    """Rows, weights, evaluations, status, and every tensor that a next step would start from."""
     for name in (layout.METRICS, layout.EXPORT):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     assert evaluations(one) == evaluations(other)

@@ -1,6 +1,6 @@
 """The ridge probe: how linearly a latent holds the position.
 
-Fixed for ever, because the verdict on collapsed runs depends on it: float64; features centred and
+Fixed for ever, because the status of collapsed runs depends on it: float64; features centred and
 divided by one global standard deviation, that of all values of all features before centring;
 (XᵀX/n + 1e-4 I) W = XᵀY/n. So the ridge is relative to the latents' own magnitude, and what
 varies far below it counts as lost. (R² of a collapsed encoder, measured: .03, .70 or .89 with

@@ -1,4 +1,4 @@
-"""Is the latent space collapsed? The spread and the spectrum of latents, and the verdict.
+"""Is the latent space collapsed? The spread and the spectrum of latents, and what they say of a run.
 
 Shape legend: b trajectories, t frames, n samples, d latent dimensions.
 """
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepa_compare.runs.layout import Verdict
+from jepa_compare.runs.layout import Status
 
 COLLAPSED_SPREAD = 0.02
 """In the worlds here: collapsed encoders end at .004 to .007, those that only an EMA target holds
@@ -91,9 +91,9 @@ def lidar(latents: Float[Tensor, "b t d"]) -> Float[Tensor, ""]:
     return effective_rank(torch.linalg.eigvalsh((whitened + whitened.T) / 2).clamp(min=0.0))
 
 
-def verdict(
+def run_status(
     spread: float, probe_r2: Sequence[float], untrained_probe_r2: Sequence[float]
-) -> Verdict:
+) -> Status:
     """The status of a finished run, from its probe's R² on every held-out set and the untrained
     encoder's on the same sets.
 

@@ -33,7 +33,7 @@ def readings(comparison: Comparison) -> Grid:
     metrics = [m for m in main_columns(comparison) if m.downstream or m == comparison.primary][:3]
     lines = []
     for row in comparison.rows[:MOST_ROWS]:
-        counts = sum(run.verdict is not None for run in row.runs), row.counts.get("healthy", 0)
+        counts = sum(run.status is not None for run in row.runs), row.counts.get("healthy", 0)
         cells = [
             cell(metric, comparison.estimate(row, metric, reading))
             for metric in metrics

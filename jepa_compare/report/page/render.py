@@ -92,7 +92,7 @@ def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
     """Everything that the template shows, the figures apart."""
     primary = comparison.primary
     others = sum(m.downstream and m != primary for m in comparison.metrics)
-    split = len(comparison.verdict) - others
+    split = len(comparison.conclusion) - others
     pairs = comparison.pairs.get(("all", primary.key), ())
     rows = len(comparison.rows)
     main, hidden_rows = tables.cut(main_table(comparison), rows)
@@ -111,8 +111,8 @@ def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
         "seeds_line": seeds_line(comparison),
         "last_end": tables.last_end(comparison),
         "outcomes": outcomes,
-        "verdict": comparison.verdict[:split],
-        "other_verdicts": comparison.verdict[split:],
+        "conclusion": comparison.conclusion[:split],
+        "other_conclusions": comparison.conclusion[split:],
         "looks": {row.label: look(index) for index, row in enumerate(comparison.rows)},
         "marker_paths": MARKER_PATHS,
         "main": main,

@@ -1,4 +1,4 @@
-"""The probe: its formula against an independent solution, and what the verdict leans on."""
+"""The probe: its formula against an independent solution, and what the status leans on."""
 
 import numpy as np
 import pytest

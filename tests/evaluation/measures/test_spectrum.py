@@ -1,4 +1,4 @@
-"""Collapse metrics on spectra that are known, and the verdict rule."""
+"""Collapse metrics on spectra that are known, and the rule for a run's status."""
 
 import math
 
@@ -10,8 +10,8 @@ from jepa_compare.evaluation.measures.spectrum import (
     alpha_req,
     effective_rank,
     lidar,
+    run_status,
     spectrum_metrics,
-    verdict,
 )
 from jepa_compare.rng import generator
 
@@ -62,7 +62,7 @@ def test_k_dimensions_have_rank_k() -> None:
 
 
 def test_a_constant_code_plus_noise_has_no_spread_but_full_rank() -> None:
-    """Why the verdict does not rest on RankMe."""
+    """Why the status does not rest on RankMe."""
     metrics, _ = spectrum_metrics(1 + 1e-3 * gaussian(torch.ones(D).double()))
     assert metrics["spread"] == pytest.approx(1e-3, rel=1e-3)
     assert metrics["rankme"] > 0.99 * D
@@ -119,5 +119,5 @@ def test_a_constant_encoder_has_zero_spread() -> None:
 )
 def test_the_verdict(spread: float, probe: tuple[float, float], expected: str) -> None:
     """The untrained encoder has .9 on both sets; equal is not below."""
-    assert verdict(spread, probe, (0.9, 0.9)) == expected
-    assert verdict(0.001, (0.9, 0.9), (0.9, 0.9)) == "healthy"
+    assert run_status(spread, probe, (0.9, 0.9)) == expected
+    assert run_status(0.001, (0.9, 0.9), (0.9, 0.9)) == "healthy"
