@@ -10,11 +10,11 @@ from jepa_compare.comparison.pairs import compare_pairs
 from jepa_compare.comparison.results import (
     READINGS,
     Comparison,
-    Drift,
     Estimate,
     Pair,
     Reading,
     Row,
+    UnsweptSetting,
 )
 from jepa_compare.comparison.rows import group_rows, resolve_keys
 from jepa_compare.comparison.runs import Runs
@@ -73,14 +73,14 @@ def compare(
     )
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     tests = pairs.get(("all", primary.key), ())
-    drift = tuple(
-        Drift(key=key, values=counted(runs, key), apart=key not in pooled)
-        for key in differences.drift
+    unswept = tuple(
+        UnsweptSetting(key=key, values=counted(runs, key), apart=key not in pooled)
+        for key in differences.unswept
     )
     return Comparison(
         runs=runs,
         axes=differences.axes,
-        drift=drift,
+        unswept=unswept,
         rows=rows,
         references=references(rows, present),
         metrics=present,
@@ -91,7 +91,7 @@ def compare(
         skewed=skewed,
         best=conclusion.best_row(rows, main, tests, primary),
         conclusion=conclusion.write_conclusion(rows, estimates, pairs, primary, tested, baseline),
-        warnings=find_warnings(runs, rows, main, tests, primary, drift, chosen, skewed),
+        warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),
         provenance={
             key: counted([run for run in runs if run.provenance], key)
             for key in sorted({key for run in runs for key in run.provenance})

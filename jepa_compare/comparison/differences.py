@@ -9,7 +9,7 @@ compared with the others'. A key that differs is
 - explained, if it lies in a group whose choice is an axis and is the same in all runs of a choice,
   or if it repeats the value of an axis (an interpolation); a preset (`experiment`) is an axis only
   if it explains what nothing else does;
-- otherwise drift.
+- otherwise unswept.
 """
 
 from collections import Counter
@@ -66,18 +66,18 @@ class Differences:
     axes: tuple[str, ...]
     """Swept on purpose: the loss first, then by name. A group's choice goes by the group's name."""
     apart: tuple[str, ...]
-    """Drift that can change numbers."""
+    """UnsweptSetting that can change numbers."""
     harmless: tuple[str, ...]
-    """Drift that cannot."""
+    """UnsweptSetting that cannot."""
 
     @property
-    def drift(self) -> tuple[str, ...]:
+    def unswept(self) -> tuple[str, ...]:
         """All of it."""
         return self.apart + self.harmless
 
 
 def value_of(run: Run, key: str) -> Value:
-    """What a run has at an axis or a drifted key; None where it has none."""
+    """What a run has at an axis or a unswept key; None where it has none."""
     if key in run.config:
         return run.config[key]
     if key == LOSS:
@@ -112,7 +112,7 @@ def as_text(value: Value) -> str:
 
 
 def find_differences(runs: Sequence[Run]) -> Differences:
-    """Sort every key that differs between `runs` into axes and drift (see the module)."""
+    """Sort every key that differs between `runs` into axes and unswept (see the module)."""
     varying = _varying([run.config for run in runs])
     evaluated = _varying([run.config for run in runs if run.status is not None])
     varying = [key for key in varying if not key.startswith("evaluation.") or key in evaluated]
@@ -128,22 +128,22 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     if len({run.loss for run in runs}) > 1:  # not choices: an alias is the same loss
         groups.append(LOSS)
     axes = list(groups)
-    drifted = []
+    unswept = []
     for key in varying:
         governing = [group for group in groups if governs(group, key)]
         if governing and _function_of(runs, key, governing):
             continue
-        (axes if key in written else drifted).append(key)
-    preset = [key for key in drifted if _PRESET in written and _by_preset(runs, key, groups)]
+        (axes if key in written else unswept).append(key)
+    preset = [key for key in unswept if _PRESET in written and _by_preset(runs, key, groups)]
     if preset:
         axes.append(_PRESET)
-        drifted = [key for key in drifted if key not in preset]
-    drifted = [key for key in drifted if not any(_repeats(runs, key, axis) for axis in axes)]
-    drifted += _varying([run.provenance for run in runs if run.provenance])
+        unswept = [key for key in unswept if key not in preset]
+    unswept = [key for key in unswept if not any(_repeats(runs, key, axis) for axis in axes)]
+    unswept += _varying([run.provenance for run in runs if run.provenance])
     return Differences(
         axes=tuple(sorted(axes, key=lambda key: (key != LOSS, key))),
-        apart=tuple(key for key in drifted if key not in _HARMLESS),
-        harmless=tuple(key for key in drifted if key in _HARMLESS),
+        apart=tuple(key for key in unswept if key not in _HARMLESS),
+        harmless=tuple(key for key in unswept if key in _HARMLESS),
     )
 
 

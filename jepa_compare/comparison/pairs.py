@@ -169,7 +169,7 @@ class _Pairer:
             b=b,
             differences={seed: sum(v) / len(v) for seed, v in sorted(per_seed.items())},
             tasks=tasks,
-            confounded=tuple(key for key in a.drift if _confounds(key, a, b)),
+            confounded=tuple(key for key in a.unswept if _confounds(key, a, b)),
         )
 
     def _by_unit(self, row: Row, keys: tuple[str, ...]) -> Units:
@@ -211,12 +211,12 @@ def _matching(a: Row, b: Row) -> tuple[str, ...]:
 
 
 def _confounds(key: str, a: Row, b: Row) -> bool:
-    """Whether the rows differ in a drifted key for another reason than being two losses.
+    """Whether the rows differ in a unswept key for another reason than being two losses.
 
     A setting of vicreg alone that was edited keeps two vicreg rows from being tested against each
     other, not against dino, which has no such setting.
     """
-    if a.drift[key] == b.drift.get(key):
+    if a.unswept[key] == b.unswept.get(key):
         return False
     return not any(governs(axis, key) and a.axes[axis] != b.axes[axis] for axis in a.axes)
 

@@ -49,7 +49,7 @@ class Row:
     """Short and unique: "vicreg", "none · target=ema"."""
     axes: Mapping[str, Value]
     """Value of each axis; None where it does not apply."""
-    drift: Mapping[str, str]
+    unswept: Mapping[str, str]
     """Value of each key that differs between rows without being an axis."""
     runs: tuple[Run, ...]
     counts: Mapping[Outcome, int]
@@ -118,7 +118,7 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Drift:
+class UnsweptSetting:
     """A key that differs between runs and is not an axis."""
 
     key: str
@@ -135,7 +135,7 @@ class Comparison:
     runs: Runs
     axes: tuple[str, ...]
     """Config keys that the sweep varied, the loss first."""
-    drift: tuple[Drift, ...]
+    unswept: tuple[UnsweptSetting, ...]
     rows: tuple[Row, ...]
     """Best mean of the primary metric first, rows without a score last."""
     references: tuple[Reference, ...]

@@ -1,6 +1,6 @@
 """Grouping runs into rows, and naming the rows.
 
-A row's runs agree on every axis and on every drifted key that can change numbers, so that a mean
+A row's runs agree on every axis and on every unswept key that can change numbers, so that a mean
 over a row is a mean over seeds. `by` replaces that by the keys that the user names.
 """
 
@@ -45,9 +45,9 @@ def resolve_keys(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
 def group_rows(
     runs: Sequence[Run], by: Sequence[str] | None = None
 ) -> tuple[tuple[Row, ...], Differences, tuple[str, ...]]:
-    """(rows sorted by label, differences, drifted keys that rows are averaged over).
+    """(rows sorted by label, differences, unswept keys that rows are averaged over).
 
-    `by` holds resolved keys; None keeps all axes and all drift that matters apart.
+    `by` holds resolved keys; None keeps all axes and all unswept that matters apart.
     """
     differences = find_differences(runs)
     axes = differences.axes if by is None else tuple(by)
@@ -55,30 +55,30 @@ def group_rows(
     groups = _group(runs, (*axes, *apart))
     keys = list(groups)
     axis_values = {key: dict(zip(axes, key, strict=False)) for key in keys}
-    drift_values = {
+    unswept_values = {
         key: {k: as_text(v) for k, v in zip(apart, key[len(axes) :], strict=True)} for key in keys
     }
     labels = _labels(
         [axis_values[key] for key in keys],
-        [drift_values[key] for key in keys],
+        [unswept_values[key] for key in keys],
         groups[keys[0]][0].loss if keys else "",
     )
     averaged = tuple(key for key in differences.axes if key not in axes)
     rows = [
-        replace(_row(label, axis_values[key], drift_values[key], groups[key]), averaged=averaged)
+        replace(_row(label, axis_values[key], unswept_values[key], groups[key]), averaged=averaged)
         for label, key in zip(labels, keys, strict=True)
     ]
-    pooled = tuple(key for key in differences.drift if key not in apart and key not in axes)
+    pooled = tuple(key for key in differences.unswept if key not in apart and key not in axes)
     return tuple(sorted(rows, key=lambda row: row.label)), differences, pooled
 
 
-def _row(label: str, axes: dict[str, Value], drift: dict[str, str], runs: Sequence[Run]) -> Row:
+def _row(label: str, axes: dict[str, Value], unswept: dict[str, str], runs: Sequence[Run]) -> Row:
     counts = Counter(run.outcome for run in runs)
     targets = sorted({run.target for run in runs})
     return Row(
         label=label,
         axes=axes,
-        drift=drift,
+        unswept=unswept,
         runs=tuple(sorted(runs, key=lambda run: (run.seed, str(run.path)))),
         counts={outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]},
         target=" | ".join(targets),
@@ -111,15 +111,15 @@ def _agrees(group: tuple[Value, ...], wanted: Sequence[object]) -> bool:
 
 
 def _labels(
-    axes: Sequence[dict[str, Value]], drift: Sequence[dict[str, str]], loss: str
+    axes: Sequence[dict[str, Value]], unswept: Sequence[dict[str, str]], loss: str
 ) -> list[str]:
     """Short and unique names: the loss, then "key=value" for what the loss does not imply.
 
-    A setting of the loss itself is named only where it varies for that loss. Drift stands in
+    A setting of the loss itself is named only where it varies for that loss. UnsweptSetting stands in
     brackets, of several keys that go together only the first.
     """
     shown = short_names([key for key in (axes[0] if axes else {}) if key not in LOSS_KEYS])
-    together = short_names(_one_of_each(drift))
+    together = short_names(_one_of_each(unswept))
 
     def varies(key: str, own: dict[str, Value], values: Sequence[Mapping[str, Value]]) -> bool:
         if LOSS not in own or not governs(LOSS, key):
@@ -128,13 +128,13 @@ def _labels(
         return len(set(same)) > 1
 
     labels = []
-    for own, drifted in zip(axes, drift, strict=True):
+    for own, unswept in zip(axes, unswept, strict=True):
         parts = [str(own[key]) for key in LOSS_KEYS if key in own][:1]
         parts += [
             f"{short}={as_text(own[k])}" for k, short in shown.items() if varies(k, own, axes)
         ]
         label = " · ".join(parts) or loss
-        found = [f"{s}={_cut(k, drifted)}" for k, s in together.items() if varies(k, own, drift)]
+        found = [f"{s}={_cut(k, unswept)}" for k, s in together.items() if varies(k, own, unswept)]
         labels.append(label + (f" [{', '.join(found)}]" if found else ""))
     times = Counter(labels)
     seen: Counter[str] = Counter()
@@ -145,9 +145,9 @@ def _labels(
     return labels
 
 
-def _cut(key: str, drift: Mapping[str, str]) -> str:
-    """A drifted value, short enough for a label."""
-    return drift[key][: 8 if key == "git.commit" else 24]
+def _cut(key: str, unswept: Mapping[str, str]) -> str:
+    """A unswept value, short enough for a label."""
+    return unswept[key][: 8 if key == "git.commit" else 24]
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -156,12 +156,12 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: tail if last[tail := key.rpartition(".")[2]] == 1 else key for key in keys}
 
 
-def _one_of_each(drift: Sequence[dict[str, str]]) -> list[str]:
+def _one_of_each(unswept: Sequence[dict[str, str]]) -> list[str]:
     """Of keys that divide the rows in the same way, the first; settings before surroundings."""
     surroundings = ("versions.", "hardware.", "git.", "flags.", "environment.")
-    keys = sorted(drift[0] if drift else {}, key=lambda key: key.startswith(surroundings))
+    keys = sorted(unswept[0] if unswept else {}, key=lambda key: key.startswith(surroundings))
     chosen: dict[tuple[int, ...], str] = {}
     for key in keys:
-        values = [row[key] for row in drift]
+        values = [row[key] for row in unswept]
         chosen.setdefault(tuple(values.index(value) for value in values), key)
     return list(chosen.values())

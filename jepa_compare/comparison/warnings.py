@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jepa_compare.comparison.conclusion import seeds_text
 from jepa_compare.comparison.differences import is_harmless
-from jepa_compare.comparison.results import Drift, Estimate, Pair, Row
+from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
 from jepa_compare.metrics import Metric, describe
@@ -23,13 +23,13 @@ def find_warnings(
     estimates: Mapping[str, Estimate],
     pairs: Sequence[Pair],
     primary: Metric,
-    drift: Sequence[Drift],
+    unswept: Sequence[UnsweptSetting],
     by: Sequence[str] | None,
     skewed: Sequence[str],
 ) -> tuple[str, ...]:
     """One sentence each, the gravest first; `estimates` and `pairs` are those of `primary`."""
     return (
-        *(_about_drift(found, by or ()) for found in drift),
+        *(_about_unswept(found, by or ()) for found in unswept),
         *_about_pooling(rows, by),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
@@ -46,17 +46,17 @@ def listed(items: Sequence[str]) -> str:
     return ", ".join(items[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _about_drift(drift: Drift, by: Sequence[str]) -> str:
-    values = listed([f"{value} ({count})" for value, count in drift.values.items()])
-    if drift.key in by:
+def _about_unswept(unswept: UnsweptSetting, by: Sequence[str]) -> str:
+    values = listed([f"{value} ({count})" for value, count in unswept.values.items()])
+    if unswept.key in by:
         effect = "rows are made by it, as asked"
-    elif drift.apart:
+    elif unswept.apart:
         effect = "rows are kept apart, and pairs that differ in it are not tested"
-    elif is_harmless(drift.key):
+    elif is_harmless(unswept.key):
         effect = "it does not compute the numbers, so rows are averaged over it"
     else:
         effect = "rows are averaged over it, as asked"
-    return f"{drift.key} differs between runs and was not swept: {values}; {effect}."
+    return f"{unswept.key} differs between runs and was not swept: {values}; {effect}."
 
 
 def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:

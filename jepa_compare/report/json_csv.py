@@ -5,13 +5,13 @@ comparison.json (schema 1) is one object:
     schema_version   1
     primary, baseline, best, conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
-    rows             [{label, axes {key: value}, drift {key: value}, target, seeds [..],
+    rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
                        counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, reading, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
                        separable, confounded [keys], note, sentence, differences {seed: a - b}}]
-    drift            [{key, values {value: runs}, apart}]
+    unswept            [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
 
@@ -119,7 +119,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             {
                 "label": row.label,
                 "axes": dict(row.axes),
-                "drift": dict(row.drift),
+                "unswept": dict(row.unswept),
                 "target": row.target,
                 "seeds": row.seeds,
                 "counts": dict(row.counts),
@@ -143,9 +143,9 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             for reference in comparison.references
         ],
         "pairs": [_pair(pair) for pairs in comparison.pairs.values() for pair in pairs],
-        "drift": [
-            {"key": drift.key, "values": dict(drift.values), "apart": drift.apart}
-            for drift in comparison.drift
+        "unswept": [
+            {"key": unswept.key, "values": dict(unswept.values), "apart": unswept.apart}
+            for unswept in comparison.unswept
         ],
         "provenance": {key: dict(values) for key, values in comparison.provenance.items()},
         "left_out": [

@@ -29,7 +29,7 @@ def with_test(comparison: Comparison) -> set[frozenset[str]]:
 def test_a_plain_sweep_has_one_axis_and_no_drift(tmp_path: Path) -> None:
     comparison = compared(Sweep(path=tmp_path, seeds=range(3)).write())
     assert comparison.axes == ("aux_loss",)
-    assert comparison.drift == ()
+    assert comparison.unswept == ()
     assert labels(comparison) == sorted(DEFAULT_LOSSES)
     assert len(with_test(comparison)) == 10
 
@@ -43,7 +43,7 @@ def test_the_axes_of_a_grid_make_a_row_and_a_table_per_combination(tmp_path: Pat
                     write_run(tmp_path, loss=loss, seed=seed, overrides=swept)
     comparison = compared(tmp_path)
     assert comparison.axes == ("aux_loss", "aux_loss.target", "aux_loss.weight")
-    assert comparison.drift == ()
+    assert comparison.unswept == ()
     assert len(comparison.rows) == 8
     assert "dino · target=ema · weight=0.1" in labels(comparison)
     pairs = comparison.pairs["all", comparison.primary.key]
@@ -72,8 +72,8 @@ def test_an_edit_during_the_sweep_is_named_and_never_averaged(tmp_path: Path) ->
         for loss in DEFAULT_LOSSES.values():
             write_run(tmp_path, loss=loss, seed=seed, changes={"training.batch_size": 64})
     comparison = compared(tmp_path)
-    (drift,) = comparison.drift
-    assert (drift.key, dict(drift.values), drift.apart) == (
+    (unswept,) = comparison.unswept
+    assert (unswept.key, dict(unswept.values), unswept.apart) == (
         "training.batch_size",
         {"32": 10, "64": 10},
         True,
@@ -107,10 +107,10 @@ def test_an_interval_is_drift_only_where_training_depends_on_it(
         for seed in range(2):
             changes = {**common, key: 10 * (seed + 1)}
             write_run(tmp_path / folder, loss=VICREG, seed=seed, changes=changes)
-    assert [drift.key for drift in compared(tmp_path / "dependent").drift] == [key]
+    assert [unswept.key for unswept in compared(tmp_path / "dependent").unswept] == [key]
     assert len(compared(tmp_path / "dependent").rows) == 2
     free = compared(tmp_path / "free")
-    assert free.drift == () and len(free.rows) == 1
+    assert free.unswept == () and len(free.rows) == 1
 
 
 def test_an_edit_of_one_loss_leaves_its_comparison_with_others(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_other_versions_and_hardware_are_drift(tmp_path: Path, provenance, key: 
     write_run(tmp_path, loss=VICREG, seed=0)
     write_run(tmp_path, loss=VICREG, seed=1, provenance=provenance)
     comparison = compared(tmp_path)
-    assert [drift.key for drift in comparison.drift] == [key]
+    assert [unswept.key for unswept in comparison.unswept] == [key]
     assert len(comparison.rows) == 2
     assert any(warning.startswith(f"{key} differs") for warning in comparison.warnings)
 
@@ -156,7 +156,9 @@ def test_harmless_drift_is_named_and_averaged_over(tmp_path: Path) -> None:
     git = {"git": {"commit": "291c07a", "dirty": True}}
     write_run(tmp_path, loss=VICREG, seed=1, provenance=git, changes={"tracking.mode": "offline"})
     comparison = compared(tmp_path)
-    assert [(drift.key, drift.apart) for drift in comparison.drift] == [("git.dirty", False)]
+    assert [(unswept.key, unswept.apart) for unswept in comparison.unswept] == [
+        ("git.dirty", False)
+    ]
     assert len(comparison.rows) == 1
     assert "rows are averaged over it" in comparison.warnings[0]
 
@@ -186,7 +188,7 @@ def test_a_preset_is_an_axis_only_where_it_explains_something(tmp_path: Path) ->
     assert labels(compared(tmp_path / "same")) == ["vicreg"]
     other = compared(tmp_path / "other")
     assert other.axes == ("experiment",)
-    assert other.drift == ()
+    assert other.unswept == ()
     assert labels(other) == ["experiment=fast", "experiment=slow"]
 
 
@@ -202,7 +204,9 @@ def test_a_group_explains_its_own_settings(tmp_path: Path) -> None:
             )
     comparison = compared(tmp_path)
     assert comparison.axes == ("data",)
-    assert [drift.key for drift in comparison.drift] == ["evaluation.size"]  # nobody asked for it
+    assert [unswept.key for unswept in comparison.unswept] == [
+        "evaluation.size"
+    ]  # nobody asked for it
 
 
 def test_two_recipes_of_one_loss_are_tested_against_each_other(tmp_path: Path) -> None:
@@ -217,7 +221,7 @@ def test_two_recipes_of_one_loss_are_tested_against_each_other(tmp_path: Path) -
         )
     comparison = compared(tmp_path)
     assert comparison.axes == ("aux_loss",)
-    assert comparison.drift == ()
+    assert comparison.unswept == ()
     assert with_test(comparison) == {frozenset(("vicreg", "vicreg_context"))}
 
 

@@ -168,7 +168,7 @@ def test_runs_that_other_looks_may_have_stopped_stay_apart(tmp_path: Path) -> No
         config = json.loads((run / layout.CONFIG).read_text())
         (run / layout.CONFIG).write_text(json.dumps(config | {"hash": "ffffffff"}))
     comparison = compare(load_runs(tmp_path, evaluation=LATER))
-    assert [drift.key for drift in comparison.drift] == ["evaluation.seed"]
+    assert [unswept.key for unswept in comparison.unswept] == ["evaluation.seed"]
     assert [row.seeds for row in comparison.rows] == [(0, 1), (0, 1)]
 
 

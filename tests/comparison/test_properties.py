@@ -54,7 +54,7 @@ def test_rows_divide_the_runs_and_average_over_seeds_alone(drawn: Drawn) -> None
     members = [run for row in found.rows for run in row.runs]
     assert sorted(run.hash for run in members) == sorted(run.hash for run in runs)
     assert len({row.label for row in found.rows}) == len(found.rows)
-    keys = [*found.axes, *(drift.key for drift in found.drift)]
+    keys = [*found.axes, *(unswept.key for unswept in found.unswept)]
     for row in found.rows:
         assert len(row.seeds) == len(row.runs)
         assert all(len({value_of(run, key) for run in row.runs}) == 1 for key in keys)

@@ -112,7 +112,7 @@ def documented(name: str, text: str) -> set[str]:
 def test_the_json_is_what_its_schema_says(comparison: Comparison) -> None:
     record = json.loads(json.dumps(comparison_record(comparison), allow_nan=False))
     text = json_csv.__doc__ or ""
-    for name in ("metrics", "rows", "references", "pairs", "drift", "left_out"):
+    for name in ("metrics", "rows", "references", "pairs", "unswept", "left_out"):
         for item in record[name]:
             assert set(item) == documented(name, text), name
     estimate = record["rows"][0]["estimates"]["all"][record["primary"]]

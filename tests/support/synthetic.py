@@ -178,7 +178,7 @@ def write_run(
 ) -> Path:
     """Write one run directory below `sweep` and return it.
 
-    `changes` edits the config unseen (drift); `overrides` does so on the command line (an axis).
+    `changes` edits the config unseen (unswept); `overrides` does so on the command line (an axis).
     `metrics` replaces single final metrics, `provenance` top-level keys of summary.json. A state
     other than completed leaves no summary, unless the status is diverged.
     """

@@ -71,7 +71,7 @@ def _series(rows: Sequence[Row], axis: str) -> _Series:
     for row in rows:
         value = row.axes.get(axis)
         if isinstance(value, (int, float)) and math.isfinite(value):
-            others = {**row.axes, **row.drift}
+            others = {**row.axes, **row.unswept}
             rest = [as_text(v) for key, v in others.items() if key != axis and v is not None]
             series.setdefault(" · ".join(rest) or "all", []).append((float(value), row))
     if not any(len({value for value, _ in points}) > 1 for points in series.values()):

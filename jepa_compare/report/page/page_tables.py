@@ -121,12 +121,12 @@ def troubled(comparison: Comparison) -> tuple[Grid, int]:
 
 
 def settings(comparison: Comparison) -> Grid | None:
-    """The keys in which runs differ, at most 100: what was swept first, then what drifted."""
-    drift = {
-        drift.key: "differs, rows kept apart" if drift.apart else "differs, averaged over"
-        for drift in comparison.drift
+    """The keys in which runs differ, at most 100: what was swept first, then what unswept."""
+    unswept = {
+        unswept.key: "differs, rows kept apart" if unswept.apart else "differs, averaged over"
+        for unswept in comparison.unswept
     }
-    roles = {key: "swept" for key in comparison.axes} | drift
+    roles = {key: "swept" for key in comparison.axes} | unswept
     if not roles:
         return None
     return Grid(
