@@ -27,7 +27,7 @@ def test_options_reach_the_comparison(grid: Path, capsys: pytest.CaptureFixture[
     assert main([*command, "--by", "aux_loss.name,training.lr", "--format", "csv"]) == 0
     text = capsys.readouterr().out
     assert text == (out / "comparison.csv").read_text()
-    assert text.startswith("kind,reading,row,target,aux_loss.name,training.lr,metric,")
+    assert text.startswith("kind,analysis_set,row,target,aux_loss.name,training.lr,metric,")
     assert main([*command, "--by", "aux_loss", "--by", "lr", "--baseline", "dino · lr=0.1"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("Comparison by probe RMSE: 8 runs, 4 rows, 2 seeds")

@@ -8,11 +8,11 @@ from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.pairs import compare_pairs
 from jepa_compare.comparison.results import (
-    READINGS,
+    ANALYSIS_SETS,
+    AnalysisSet,
     Comparison,
     Estimate,
     Pair,
-    Reading,
     Row,
     UnsweptSetting,
 )
@@ -26,7 +26,7 @@ from jepa_compare.metrics import Metric
 _SKEWED = 2.0  # standard errors away from the skewness of normal samples
 _MOST_METRICS = 100
 
-Estimates = Mapping[tuple[Reading, str, str], Estimate]
+Estimates = Mapping[tuple[AnalysisSet, str, str], Estimate]
 
 
 def compare(
@@ -49,10 +49,10 @@ def compare(
     chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
     rows, differences, pooled = group_rows(runs.runs, chosen)
     estimates: Estimates = {
-        (reading, column.key, row.label): estimate(
-            scores_by_seed(row, column, reading), len(row.seeds)
+        (analysis_set, column.key, row.label): estimate(
+            scores_by_seed(row, column, analysis_set), len(row.seeds)
         )
-        for reading in READINGS
+        for analysis_set in ANALYSIS_SETS
         for column in dict.fromkeys((*present, primary))
         for row in rows
     }
@@ -61,9 +61,9 @@ def compare(
     if baseline is not None and baseline not in labels:
         raise ValueError(f"baseline={baseline}: no such row; rows here: {', '.join(labels)}")
     tested = [column for column in present if column.downstream or column == primary]
-    pairs: dict[tuple[Reading, str], tuple[Pair, ...]] = {
-        (reading, column.key): compare_pairs(rows, column, reading, baseline)
-        for reading in READINGS
+    pairs: dict[tuple[AnalysisSet, str], tuple[Pair, ...]] = {
+        (analysis_set, column.key): compare_pairs(rows, column, analysis_set, baseline)
+        for analysis_set in ANALYSIS_SETS
         for column in tested
     }
     skewed = tuple(

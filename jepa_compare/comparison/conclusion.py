@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.results import Estimate, Pair, Reading, Row
+from jepa_compare.comparison.results import AnalysisSet, Estimate, Pair, Row
 from jepa_compare.comparison.statistics import ALPHA
 from jepa_compare.metrics import Metric
 
@@ -130,21 +130,21 @@ def leading_row(
 
 def write_conclusion(
     rows: Sequence[Row],
-    estimates: Mapping[tuple[Reading, str, str], Estimate],
-    pairs: Mapping[tuple[Reading, str], Sequence[Pair]],
+    estimates: Mapping[tuple[AnalysisSet, str, str], Estimate],
+    pairs: Mapping[tuple[AnalysisSet, str], Sequence[Pair]],
     primary: Metric,
     tested: Sequence[Metric],
     baseline: str | None,
 ) -> tuple[str, ...]:
-    """The conclusion on the primary metric, what could have been seen, then the other readings.
+    """The conclusion on the primary metric, what could have been seen, then the other analysis_sets.
 
     In this order: all runs; the smallest detectable difference; healthy runs only, if that is
     another conclusion; each other downstream metric.
     """
 
-    def on(metric: Metric, reading: Reading) -> str:
-        own = {row.label: estimates[reading, metric.key, row.label] for row in rows}
-        return conclusion(rows, own, pairs.get((reading, metric.key), ()), metric, baseline)
+    def on(metric: Metric, analysis_set: AnalysisSet) -> str:
+        own = {row.label: estimates[analysis_set, metric.key, row.label] for row in rows}
+        return conclusion(rows, own, pairs.get((analysis_set, metric.key), ()), metric, baseline)
 
     sentences = [on(primary, "all")]
     tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]

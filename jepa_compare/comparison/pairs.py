@@ -11,7 +11,7 @@ import numpy as np
 from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import governs, value_of
 from jepa_compare.comparison.losses import LOSS_KEYS
-from jepa_compare.comparison.results import Pair, Reading, Row
+from jepa_compare.comparison.results import AnalysisSet, Pair, Row
 from jepa_compare.comparison.runs import Run, TaskRows, Value
 from jepa_compare.comparison.scores import score, scores_by_seed
 from jepa_compare.comparison.statistics import (
@@ -37,7 +37,7 @@ MOST_PAIRS = MOST_ROWS * (MOST_ROWS - 1) // 2
 
 
 def compare_pairs(
-    rows: Sequence[Row], metric: Metric, reading: Reading, baseline: str | None
+    rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet, baseline: str | None
 ) -> tuple[Pair, ...]:
     """All pairs of rows, or those with the row labelled `baseline`, in the order of the rows.
 
@@ -47,7 +47,7 @@ def compare_pairs(
     40 rows those with fewer than two scores are left aside; if more than 40 are left and there is
     no baseline, losses are compared where all other axes agree, and not at all beyond 780 pairs.
     """
-    scores = {row.label: scores_by_seed(row, metric, reading) for row in rows}
+    scores = {row.label: scores_by_seed(row, metric, analysis_set) for row in rows}
     if len(rows) > MOST_ROWS:
         rows = [row for row in rows if len(scores[row.label]) > 1 or row.label == baseline]
     if baseline is not None:
@@ -59,7 +59,7 @@ def compare_pairs(
         chosen = _within_combinations(rows)
     if not chosen:
         return ()
-    pairer = _Pairer(metric, reading)
+    pairer = _Pairer(metric, analysis_set)
     paired = [pairer.pair(a, b) for a, b in chosen]
     seeds = sorted({seed for pair in paired for seed in pair.differences})
     table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in paired], float)
@@ -76,7 +76,7 @@ def compare_pairs(
                 a=pair.a.label,
                 b=pair.b.label,
                 metric=metric.key,
-                reading=reading,
+                analysis_set=analysis_set,
                 differences=pair.differences,
                 dropped=len({*pair.a.seeds, *pair.b.seeds}) - len(pair.differences),
                 mean=float(test.mean[i]),
@@ -139,11 +139,11 @@ def _improvement(a: Scores, b: Scores, metric: Metric) -> float | None:
 
 
 class _Pairer:
-    """Pairs rows on one metric in one reading; each row is sorted into units once."""
+    """Pairs rows on one metric in one analysis_set; each row is sorted into units once."""
 
-    def __init__(self, metric: Metric, reading: Reading) -> None:
+    def __init__(self, metric: Metric, analysis_set: AnalysisSet) -> None:
         self.metric = metric
-        self.reading: Reading = reading
+        self.analysis_set: AnalysisSet = analysis_set
         self._kind = metric.name.removeprefix("success_") if metric.is_success else None
         self._units: dict[tuple[str, tuple[str, ...]], Units] = {}
 
@@ -177,13 +177,13 @@ class _Pairer:
         if slot not in self._units:
             found: dict[Unit, list[Run]] = defaultdict(list)
             for run in row.runs:
-                if not math.isnan(score(run, self.metric, self.reading)):
+                if not math.isnan(score(run, self.metric, self.analysis_set)):
                     found[(run.seed, *(value_of(run, key) for key in keys))].append(run)
             self._units[slot] = found
         return self._units[slot]
 
     def _score(self, runs: Sequence[Run]) -> float:
-        return sum(score(run, self.metric, self.reading) for run in runs) / len(runs)
+        return sum(score(run, self.metric, self.analysis_set) for run in runs) / len(runs)
 
     def _tasks(self, a: Sequence[Run], b: Sequence[Run]) -> tuple[float, int, int, int] | None:
         """`paired_by_task`, if one run stands on each side and both played the same tasks."""

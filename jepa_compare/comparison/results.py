@@ -1,6 +1,6 @@
 """What a comparison found: plain frozen records that tables, figures and the page are made of.
 
-Two readings stand side by side. "all": a collapsed run counts with its own score, a diverged one
+Two analysis_sets stand side by side. "all": a collapsed run counts with its own score, a diverged one
 with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
 dropped and counted). "healthy": only runs whose status is healthy.
 """
@@ -12,8 +12,8 @@ from typing import Literal
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
 from jepa_compare.metrics import Metric
 
-Reading = Literal["all", "healthy"]
-READINGS: tuple[Reading, ...] = ("all", "healthy")
+AnalysisSet = Literal["all", "healthy"]
+ANALYSIS_SETS: tuple[AnalysisSet, ...] = ("all", "healthy")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,13 +80,13 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """The paired difference a - b between two rows on one metric, in one reading."""
+    """The paired difference a - b between two rows on one metric, in one analysis_set."""
 
     a: str
     b: str
     metric: str
     """Key of the metric."""
-    reading: Reading
+    analysis_set: AnalysisSet
     differences: Mapping[int, float]
     """a - b per seed that both rows have."""
     dropped: int
@@ -97,7 +97,7 @@ class Pair:
     p: float
     """Paired t, two-sided; NaN when there is no test."""
     p_holm: float
-    """The same, corrected by Holm for all pairs of this metric and reading."""
+    """The same, corrected by Holm for all pairs of this metric and analysis_set."""
     p_sign_flip: float
     """Exact permutation test over the signs, not corrected."""
     improvement: float | None
@@ -145,10 +145,10 @@ class Comparison:
     """The metric of the conclusion."""
     baseline: str | None
     """Label of the row that all others are compared with; None: every pair is."""
-    estimates: Mapping[tuple[Reading, str, str], Estimate]
-    """By (reading, metric key, row label); see `estimate`."""
-    pairs: Mapping[tuple[Reading, str], tuple[Pair, ...]]
-    """By (reading, metric key) for the downstream metrics and the primary one."""
+    estimates: Mapping[tuple[AnalysisSet, str, str], Estimate]
+    """By (analysis_set, metric key, row label); see `estimate`."""
+    pairs: Mapping[tuple[AnalysisSet, str], tuple[Pair, ...]]
+    """By (analysis_set, metric key) for the downstream metrics and the primary one."""
     skewed: tuple[str, ...]
     """Keys of metrics so skewed over seeds that a 95 % interval covers less."""
     best: str | None
@@ -164,8 +164,10 @@ class Comparison:
         """What was found on disk and not used."""
         return self.runs.left_out
 
-    def estimate(self, row: Row | str, metric: Metric | str, reading: Reading = "all") -> Estimate:
+    def estimate(
+        self, row: Row | str, metric: Metric | str, analysis_set: AnalysisSet = "all"
+    ) -> Estimate:
         """The estimate of one cell; KeyError for a row or a metric that is not there."""
         label = row.label if isinstance(row, Row) else row
         key = metric.key if isinstance(metric, Metric) else metric
-        return self.estimates[reading, key, label]
+        return self.estimates[analysis_set, key, label]

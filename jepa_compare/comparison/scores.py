@@ -1,8 +1,8 @@
 """From rows of runs to estimates: which number a run counts with, and its mean over seeds.
 
-The rule for what did not end well ("all" reading): a collapsed run counts with its own score, a
+The rule for what did not end well ("all" analysis_set): a collapsed run counts with its own score, a
 diverged one with that of its untrained encoder (all that is left of it), a failed, interrupted or
-unfinished one is missing. The "healthy" reading takes healthy runs only.
+unfinished one is missing. The "healthy" analysis_set takes healthy runs only.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jepa_compare.comparison.results import Estimate, Reading, Reference, Row
+from jepa_compare.comparison.results import AnalysisSet, Estimate, Reference, Row
 from jepa_compare.comparison.runs import Floor, Run
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
 from jepa_compare.metrics import Metric
@@ -28,9 +28,9 @@ POLICIES: Mapping[str, str] = {
 """Policies with their names, floors first, then ceilings; the order of a table's last rows."""
 
 
-def score(run: Run, metric: Metric, reading: Reading) -> float:
+def score(run: Run, metric: Metric, analysis_set: AnalysisSet) -> float:
     """What a run counts with; NaN when it has no finite number."""
-    if run.status is None or (reading == "healthy" and run.status != "healthy"):
+    if run.status is None or (analysis_set == "healthy" and run.status != "healthy"):
         return math.nan
     source = run.metrics if run.status != "diverged" else untrained_metrics(run)
     value = source.get(metric.key, math.nan)
@@ -43,11 +43,11 @@ def untrained_metrics(run: Run) -> Mapping[str, float]:
     return {**(floor.metrics if floor else {}), **run.untrained}
 
 
-def scores_by_seed(row: Row, metric: Metric, reading: Reading) -> dict[int, float]:
+def scores_by_seed(row: Row, metric: Metric, analysis_set: AnalysisSet) -> dict[int, float]:
     """Finite score per seed, the mean where a seed has several runs."""
     found: dict[int, list[float]] = defaultdict(list)
     for run in row.runs:
-        value = score(run, metric, reading)
+        value = score(run, metric, analysis_set)
         if not math.isnan(value):
             found[run.seed].append(value)
     return {seed: sum(values) / len(values) for seed, values in found.items()}
@@ -73,13 +73,13 @@ def estimate(scores: Mapping[int, float], seeds: int) -> Estimate:
     )
 
 
-def score_matrix(rows: Sequence[Row], metric: Metric, reading: Reading) -> np.ndarray:
+def score_matrix(rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet) -> np.ndarray:
     """[rows seeds] of scores over all seeds of the comparison, NaN where one is missing."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
     place = {seed: index for index, seed in enumerate(seeds)}
     matrix = np.full((len(rows), len(seeds)), np.nan)
     for index, row in enumerate(rows):
-        for seed, value in scores_by_seed(row, metric, reading).items():
+        for seed, value in scores_by_seed(row, metric, analysis_set).items():
             matrix[index, place[seed]] = value
     return matrix
 

@@ -8,7 +8,7 @@ comparison.json (schema 1) is one object:
     rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
                        counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
-    pairs            [{a, b, metric, reading, mean, low, high, seeds, dropped, p, p_holm,
+    pairs            [{a, b, metric, analysis_set, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
                        separable, confounded [keys], note, sentence, differences {seed: a - b}}]
     unswept            [{key, values {value: runs}, apart}]
@@ -22,7 +22,7 @@ with more than 200 seeds: the scores that they come from are in the rows.
 
 experiment_comparison_results.json has one entry per run: {"schema_version": 1, "runs": [{name,
 seed, hash, path, row, outcome, reason, axes, metrics, untrained, cost}]}. comparison.csv has one
-line per reading, row or reference, and metric.
+line per analysis_set, row or reference, and metric.
 """
 
 import csv
@@ -33,7 +33,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jepa_compare.comparison.differences import as_text
-from jepa_compare.comparison.results import READINGS, Comparison, Estimate, Pair
+from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Estimate, Pair
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.runs.untrusted import shown
 
@@ -73,7 +73,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "a": pair.a,
         "b": pair.b,
         "metric": pair.metric,
-        "reading": pair.reading,
+        "analysis_set": pair.analysis_set,
         "mean": _number(pair.mean),
         "low": low,
         "high": high,
@@ -124,11 +124,11 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 "seeds": row.seeds,
                 "counts": dict(row.counts),
                 "estimates": {
-                    reading: {
-                        metric.key: _estimate(comparison.estimate(row, metric, reading))
+                    analysis_set: {
+                        metric.key: _estimate(comparison.estimate(row, metric, analysis_set))
                         for metric in comparison.metrics
                     }
-                    for reading in READINGS
+                    for analysis_set in ANALYSIS_SETS
                 },
             }
             for row in comparison.rows
@@ -185,14 +185,14 @@ def runs_record(comparison: Comparison) -> dict[str, Any]:
 
 
 def csv_text(comparison: Comparison) -> str:
-    """One line per reading, row (or reference) and metric; empty cells where nothing is known."""
+    """One line per analysis_set, row (or reference) and metric; empty cells where nothing is known."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     numbers = ("n", "missing", "mean", "low", "high", "sd", "iqm")
     axes = tuple(comparison.rows[0].axes)
     keys = [_safe(axis) for axis in axes]
     writer.writerow(
-        ("kind", "reading", "row", "target", *keys, "metric", *numbers, "note", *OUTCOMES)
+        ("kind", "analysis_set", "row", "target", *keys, "metric", *numbers, "note", *OUTCOMES)
     )
 
     def line(head: tuple[str, ...], key: str, estimate: Estimate, counts: list[int]) -> None:
@@ -200,13 +200,13 @@ def csv_text(comparison: Comparison) -> str:
         values = ["" if record[name] is None else record[name] for name in numbers]
         writer.writerow([*map(_safe, head), _safe(key), *values, record["note"], *counts])
 
-    for reading in READINGS:
+    for analysis_set in ANALYSIS_SETS:
         for row in comparison.rows:
             settings = [as_text(row.axes.get(axis)) for axis in axes]
             counts = [row.counts.get(outcome, 0) for outcome in OUTCOMES]
             for metric in comparison.metrics:
-                estimate = comparison.estimate(row, metric, reading)
-                head = ("row", reading, row.label, row.target, *settings)
+                estimate = comparison.estimate(row, metric, analysis_set)
+                head = ("row", analysis_set, row.label, row.target, *settings)
                 line(head, metric.key, estimate, counts)
     for reference in comparison.references:
         head = ("reference", "all", reference.label, "", *("" for _ in axes))

@@ -6,11 +6,11 @@ from jepa_compare.comparison.results import Comparison
 from jepa_compare.report.tables import (
     LEGEND,
     Grid,
+    analysis_sets_differ,
     combinations,
     left_out_lines,
     main_table,
     pair_table,
-    readings_differ,
     seeds_line,
 )
 from jepa_compare.runs.untrusted import shown
@@ -30,7 +30,7 @@ def markdown(comparison: Comparison) -> str:
     parts = [f"# Comparison by {escape(primary.label)}", seeds_line(comparison) + "."]
     parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.conclusion))
     parts += ["## All runs", table(main_table(comparison)), LEGEND]
-    if readings_differ(comparison):
+    if analysis_sets_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
     for combination in combinations(comparison):
         parts += [f"## {escape(combination.title)}", escape(combination.conclusion)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jepa_compare.comparison.conclusion import conclusion, interval_text, p_text, seeds_text
 from jepa_compare.comparison.differences import as_text
 from jepa_compare.comparison.losses import LOSS_KEYS
-from jepa_compare.comparison.results import Comparison, Estimate, Pair, Reading, Row
+from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
 from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value
 from jepa_compare.metrics import Metric
@@ -83,11 +83,13 @@ def heading(metric: Metric) -> str:
 
 
 def main_table(
-    comparison: Comparison, reading: Reading = "all", columns: Sequence[Metric] | None = None
+    comparison: Comparison,
+    analysis_set: AnalysisSet = "all",
+    columns: Sequence[Metric] | None = None,
 ) -> Grid:
     """A line per row, then floors and ceilings; `columns` defaults to `main_columns`."""
     metrics = main_columns(comparison) if columns is None else columns
-    plain = rows_table(comparison, comparison.rows, reading, metrics)
+    plain = rows_table(comparison, comparison.rows, analysis_set, metrics)
     floors = [
         (reference.label, "", *(cell(m, reference.estimates.get(m.key)) for m in metrics), "")
         for reference in comparison.references
@@ -97,7 +99,9 @@ def main_table(
         header=plain.header,
         lines=(*plain.lines, *floors),
         sections=(len(plain.lines),) if floors else (),
-        strong=(labels.index(comparison.best),) if comparison.best and reading == "all" else (),
+        strong=(labels.index(comparison.best),)
+        if comparison.best and analysis_set == "all"
+        else (),
         left=2,
     )
 
@@ -113,7 +117,9 @@ class Combination:
     grid: Grid
 
 
-def combinations(comparison: Comparison, reading: Reading = "all") -> tuple[Combination, ...]:
+def combinations(
+    comparison: Comparison, analysis_set: AnalysisSet = "all"
+) -> tuple[Combination, ...]:
     """A table per combination of the axes beside the loss, best row first.
 
     Empty when nothing but the loss was swept, or when no combination has two rows.
@@ -125,14 +131,14 @@ def combinations(comparison: Comparison, reading: Reading = "all") -> tuple[Comb
     if len(groups) < 2 or max(map(len, groups.values())) < 2:
         return ()
     primary, names = comparison.primary, short_names(keys)
-    pairs = comparison.pairs.get((reading, primary.key), ())
+    pairs = comparison.pairs.get((analysis_set, primary.key), ())
     found = []
     for values, rows in groups.items():
-        own = {row.label: comparison.estimate(row, primary, reading) for row in rows}
+        own = {row.label: comparison.estimate(row, primary, analysis_set) for row in rows}
         within = [pair for pair in pairs if pair.a in own and pair.b in own]
         parts = [f"{names[k]}={as_text(v)}" for k, v in zip(keys, values, strict=True)]
         said = "" if comparison.baseline else conclusion(rows, own, within, primary)
-        grid = rows_table(comparison, rows, reading)
+        grid = rows_table(comparison, rows, analysis_set)
         found.append(Combination(title=", ".join(parts), conclusion=said, grid=grid))
     return tuple(sorted(found, key=lambda combination: combination.title))
 
@@ -140,7 +146,7 @@ def combinations(comparison: Comparison, reading: Reading = "all") -> tuple[Comb
 def rows_table(
     comparison: Comparison,
     rows: Sequence[Row],
-    reading: Reading = "all",
+    analysis_set: AnalysisSet = "all",
     columns: Sequence[Metric] | None = None,
 ) -> Grid:
     """A line per row, nothing else; `columns` defaults to `main_columns`."""
@@ -151,7 +157,10 @@ def rows_table(
             (
                 row.label,
                 row.target,
-                *(cell(metric, comparison.estimate(row, metric, reading)) for metric in metrics),
+                *(
+                    cell(metric, comparison.estimate(row, metric, analysis_set))
+                    for metric in metrics
+                ),
                 status_text(row),
             )
             for row in rows
@@ -199,7 +208,7 @@ def _p(value: float) -> str:
     return "-" if math.isnan(value) else p_text(value).removeprefix("p ").removeprefix("= ")
 
 
-def readings_differ(comparison: Comparison) -> bool:
+def analysis_sets_differ(comparison: Comparison) -> bool:
     """Whether some run with a score is not healthy, so that the second table says something."""
     return any(run.status not in (None, "healthy") for run in comparison.runs)
 

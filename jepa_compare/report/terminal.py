@@ -6,11 +6,11 @@ from jepa_compare.comparison.results import Comparison
 from jepa_compare.report.tables import (
     LEGEND,
     Grid,
+    analysis_sets_differ,
     combinations,
     left_out_lines,
     main_columns,
     main_table,
-    readings_differ,
     seeds_line,
 )
 from jepa_compare.runs.untrusted import shown
@@ -32,7 +32,7 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
         "\n".join(comparison.conclusion if whole else comparison.conclusion[:3]),
         aligned(main_table(comparison)) + f"\n{LEGEND}",
     ]
-    if whole and readings_differ(comparison):
+    if whole and analysis_sets_differ(comparison):
         blocks.append("Healthy runs only\n" + aligned(main_table(comparison, "healthy")))
     for combination in combinations(comparison) if whole else ():
         blocks.append(f"{combination.title}\n{combination.conclusion}\n{aligned(combination.grid)}")

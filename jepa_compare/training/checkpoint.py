@@ -111,4 +111,4 @@ def _read(path: Path, device: torch.device) -> Any:
     except (OSError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
         raise  # the machine's fault, not the file's
     except Exception as error:
-        raise _Damaged(f"{type(error).__name__} while reading", whole=True) from error
+        raise _Damaged(f"{type(error).__name__} while analysis_set", whole=True) from error

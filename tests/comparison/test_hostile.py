@@ -94,9 +94,12 @@ def assert_same_numbers(expected: Comparison, found: Comparison) -> None:
         (twin,) = [r for r in found.rows if r.runs[0].loss == row.label]
         labels[row.label] = twin.label
         for metric in expected.metrics:
-            for reading in ("all", "healthy"):
-                one = expected.estimate(row, metric, reading)
-                assert same(one, found.estimate(twin, metric, reading)), (row.label, metric.key)
+            for analysis_set in ("all", "healthy"):
+                one = expected.estimate(row, metric, analysis_set)
+                assert same(one, found.estimate(twin, metric, analysis_set)), (
+                    row.label,
+                    metric.key,
+                )
     for slot, pairs in expected.pairs.items():
         others = {frozenset((pair.a, pair.b)): pair for pair in found.pairs[slot]}
         for pair in pairs:

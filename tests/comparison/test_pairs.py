@@ -221,8 +221,8 @@ def test_a_collapsed_run_counts_a_diverged_one_with_its_untrained_encoder(tmp_pa
     floor = json.loads((tmp_path / layout.FLOORS / "untrained-s2.json").read_text())
     rate = floor["metrics"]["eval/success_detour"]
     every, healthy = (
-        comparison.estimate("dino", "eval/success_detour", reading)
-        for reading in ("all", "healthy")
+        comparison.estimate("dino", "eval/success_detour", analysis_set)
+        for analysis_set in ("all", "healthy")
     )
     assert every.scores[2] == rate
     assert sorted(healthy.scores) == [0, 1] and healthy.missing == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.comparison import Comparison, compare, load_runs
-from jepa_compare.comparison.results import READINGS
+from jepa_compare.comparison.results import ANALYSIS_SETS
 from jepa_compare.report import json_csv, latex, markdown, write
 from jepa_compare.report.json_csv import comparison_record, csv_text, runs_record
 from jepa_compare.report.tables import combinations, main_table
@@ -59,7 +59,7 @@ def number(text: str) -> float | None:
 
 def test_the_csv_reads_back_to_the_same_numbers(comparison: Comparison) -> None:
     lines = list(csv.DictReader(io.StringIO(csv_text(comparison))))
-    expected = len(comparison.rows) * len(comparison.metrics) * len(READINGS)
+    expected = len(comparison.rows) * len(comparison.metrics) * len(ANALYSIS_SETS)
     assert sum(line["kind"] == "row" for line in lines) == expected
     by_label = {row.label: row for row in comparison.rows}
     for line in lines:
@@ -68,8 +68,8 @@ def test_the_csv_reads_back_to_the_same_numbers(comparison: Comparison) -> None:
             (reference,) = [found for found in comparison.references if found.label == label]
             estimate = reference.estimates[line["metric"]]
         else:
-            reading = "healthy" if line["reading"] == "healthy" else "all"
-            estimate = comparison.estimate(label, line["metric"], reading)
+            analysis_set = "healthy" if line["analysis_set"] == "healthy" else "all"
+            estimate = comparison.estimate(label, line["metric"], analysis_set)
             counts = {outcome: int(line[outcome]) for outcome in by_label[label].counts}
             assert counts == by_label[label].counts
         low, high = estimate.interval or (None, None)
@@ -87,7 +87,7 @@ def test_no_cell_of_the_csv_is_a_formula(comparison: Comparison, grid: Compariso
         assert all(re.fullmatch(r"-?\d[\d.e+-]*", cell) for cell in formulas)
     assert f"'{SHOWN_HOSTILE}" in next(c for c in cells_of(comparison) if "script" in c)
     assert "-1.5" in cells_of(grid)  # a negative setting is a number, not a formula
-    assert csv_text(grid).splitlines()[0].startswith("kind,reading,row,target,aux_loss,")
+    assert csv_text(grid).splitlines()[0].startswith("kind,analysis_set,row,target,aux_loss,")
 
 
 def cells_of(comparison: Comparison) -> list[str]:
@@ -128,7 +128,7 @@ def test_the_json_is_what_its_schema_says(comparison: Comparison) -> None:
             assert cell["mean"] == (expected.mean if expected.n else None)
             assert cell["scores"] == {str(seed): value for seed, value in expected.scores.items()}
     primary = [
-        p for p in record["pairs"] if (p["reading"], p["metric"]) == ("all", record["primary"])
+        p for p in record["pairs"] if (p["analysis_set"], p["metric"]) == ("all", record["primary"])
     ]
     assert [p["sentence"] for p in primary] == [
         pair.sentence for pair in comparison.pairs["all", comparison.primary.key]

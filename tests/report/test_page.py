@@ -76,7 +76,7 @@ def test_sections_come_in_order_with_the_verdict_first(reader: Reader) -> None:
         "pictures",
         "sensitivity",
         "cost",
-        "readings",
+        "analysis_sets",
         "failures",
         "left-out",
         "provenance",
@@ -98,7 +98,9 @@ def test_the_findings_are_on_the_page(reader: Reader, comparison: Comparison) ->
     for pair in comparison.pairs["all", comparison.primary.key]:
         assert f"{pair.a} - {pair.b}" in sections["differences"]
     assert "aux/cross" not in sections["curves"] and "aux/std_coeff" in sections["curves"]
-    assert "healthy" in sections["readings"] and "complete collapse" in sections["readings"]
+    assert (
+        "healthy" in sections["analysis_sets"] and "complete collapse" in sections["analysis_sets"]
+    )
     assert f"OSError: {EVIL}" in sections["failures"]
     assert "train/aux not finite at step 370" in sections["failures"]
     assert "config.json is truncated or not JSON" in sections["left-out"]
@@ -262,7 +264,7 @@ def test_what_is_switched_off_is_not_written(
         run_report(*options, "--baseline", "none", "--metric", "probe_rmse", "--format", "csv") == 0
     )
     printed = capsys.readouterr()
-    assert printed.out.startswith("kind,reading,row")
+    assert printed.out.startswith("kind,analysis_set,row")
     assert "report.html there is of an earlier comparison" in printed.err
     assert (out / "report.html").read_text() == "old" and not list((out / "figures").iterdir())
 

@@ -1,4 +1,4 @@
-"""The tables that only the page has: both readings, cost, runs that did not end well, config."""
+"""The tables that only the page has: both analysis_sets, cost, runs that did not end well, config."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,20 +28,22 @@ def cut(grid: Grid, rows: int) -> tuple[Grid, int]:
     ), rest
 
 
-def readings(comparison: Comparison) -> Grid:
-    """Each row in both readings, on the primary metric and two others."""
+def analysis_sets(comparison: Comparison) -> Grid:
+    """Each row in both analysis_sets, on the primary metric and two others."""
     metrics = [m for m in main_columns(comparison) if m.downstream or m == comparison.primary][:3]
     lines = []
     for row in comparison.rows[:MOST_ROWS]:
         counts = sum(run.status is not None for run in row.runs), row.counts.get("healthy", 0)
         cells = [
-            cell(metric, comparison.estimate(row, metric, reading))
+            cell(metric, comparison.estimate(row, metric, analysis_set))
             for metric in metrics
-            for reading in ("all", "healthy")
+            for analysis_set in ("all", "healthy")
         ]
         lines.append((row.label, *map(str, counts), *cells, status_text(row)))
     titles = [
-        f"{heading(metric)}, {reading}" for metric in metrics for reading in ("all", "healthy")
+        f"{heading(metric)}, {analysis_set}"
+        for metric in metrics
+        for analysis_set in ("all", "healthy")
     ]
     return Grid(header=("row", "scored", "healthy", *titles, "runs"), lines=tuple(lines))
 

@@ -22,11 +22,11 @@ from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.tables import (
     LEGEND,
+    analysis_sets_differ,
     combinations,
     left_out_lines,
     main_table,
     pair_table,
-    readings_differ,
     seeds_line,
 )
 from jepa_compare.runs.untrusted import shown
@@ -129,8 +129,8 @@ def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
         "pictures": {label: own for label, own in material.pictures.items() if own},
         "picture_notes": material.picture_notes,
         "cost": tables.cost(comparison),
-        "readings_differ": readings_differ(comparison),
-        "readings": tables.readings(comparison),
+        "analysis_sets_differ": analysis_sets_differ(comparison),
+        "analysis_sets": tables.analysis_sets(comparison),
         "healthy": replace(healthy, strong=()),
         "trouble": trouble,
         "more_trouble": more_trouble,
