@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jepa_compare.comparison.results import Comparison
-from jepa_compare.report.figure_data import Material, read_material
+from jepa_compare.report.figure_data import FigureData, read_figure_data
 from jepa_compare.report.figures.curves import (
     collapse_figure,
     learning_figure,
@@ -33,7 +33,7 @@ OF_SCORES: dict[str, Callable[[Comparison], Figure | None]] = {
     "planning": planning_figure,
     "sensitivity": sensitivity_figure,
 }
-OF_CURVES: dict[str, Callable[[Comparison, Material], Figure | None]] = {
+OF_CURVES: dict[str, Callable[[Comparison, FigureData], Figure | None]] = {
     "learning_curves": learning_figure,
     "collapse": collapse_figure,
     "spectra": spectrum_figure,
@@ -61,12 +61,12 @@ def draw_comparison(
             failures.append(f"{what}: {reason}")
             return None
 
-    material = attempt("what to draw", functools.partial(read_material, comparison))
-    if material is None:
+    figure_data = attempt("what to draw", functools.partial(read_figure_data, comparison))
+    if figure_data is None:
         return failures
     makers: dict[str, Callable[[], Figure | None]] = {
         **{n: functools.partial(f, comparison) for n, f in OF_SCORES.items()},
-        **{n: functools.partial(f, comparison, material) for n, f in OF_CURVES.items()},
+        **{n: functools.partial(f, comparison, figure_data) for n, f in OF_CURVES.items()},
     }
     drawn: dict[str, Drawn] = {}
     for name, make in makers.items():
@@ -79,7 +79,9 @@ def draw_comparison(
         if figures:
             attempt(f"{FIGURES}/{name}", functools.partial(_write, figure, name, directory))
     if html:
-        page = attempt(PAGE, functools.partial(report_html, comparison, material, drawn, command))
+        page = attempt(
+            PAGE, functools.partial(report_html, comparison, figure_data, drawn, command)
+        )
         if page is not None:
             content = page.encode()
             attempt(PAGE, functools.partial(files.write_bytes, directory / PAGE, content))

@@ -51,7 +51,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Material:
+class FigureData:
     """By row label, for the rows that are drawn, best first."""
 
     rows: tuple[Row, ...]
@@ -66,7 +66,7 @@ class Material:
     picture_notes: tuple[str, ...]
 
 
-def read_material(comparison: Comparison) -> Material:
+def read_figure_data(comparison: Comparison) -> FigureData:
     """Read what is drawn of the first 8 rows."""
     rows = comparison.rows[:MOST_ROWS]
     runs = {row.label: row.runs[:MOST_RUNS] for row in rows}
@@ -83,7 +83,7 @@ def read_material(comparison: Comparison) -> Material:
         _first(MOST_RUNS, max(len(row.runs) for row in rows), "runs of each row"),
         f"{too_large} run(s) left out: their {layout.METRICS} is too large." if too_large else "",
     ]
-    return Material(
+    return FigureData(
         rows=rows,
         histories=histories,
         spectra=spectra,

@@ -10,7 +10,7 @@ import pytest
 from jepa_compare.cli import main
 from jepa_compare.comparison import Runs, compare, load_runs
 from jepa_compare.report import write
-from jepa_compare.report.figure_data import read_material
+from jepa_compare.report.figure_data import read_figure_data
 from jepa_compare.runs import layout
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
@@ -81,9 +81,9 @@ def test_metrics_tasks_floors_and_settings_are_those_of_the_later_evaluation(swe
         assert run.outcome == "healthy"
     comparison = compare(runs)
     assert comparison.estimate(comparison.rows[0], "eval/probe_rmse").mean == 7.0
-    material = read_material(comparison)
-    assert not any(material.pictures.values())
-    assert any("they show the evaluation at the end" in note for note in material.picture_notes)
+    figure_data = read_figure_data(comparison)
+    assert not any(figure_data.pictures.values())
+    assert any("they show the evaluation at the end" in note for note in figure_data.picture_notes)
 
 
 def test_the_evaluation_of_the_end_can_be_named_as_well(sweep: Path) -> None:
@@ -91,7 +91,7 @@ def test_the_evaluation_of_the_end_can_be_named_as_well(sweep: Path) -> None:
     assert [run.metrics["eval/probe_rmse"] for run in named] == [
         run.metrics["eval/probe_rmse"] for run in plain
     ]
-    assert any(read_material(compare(named)).pictures.values())
+    assert any(read_figure_data(compare(named)).pictures.values())
 
 
 def test_evaluations_that_are_not_shown_are_named_once(sweep: Path) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 import jepa_compare
 from jepa_compare.comparison import compare, load_runs
 from jepa_compare.comparison.results import Comparison
-from jepa_compare.report.figure_data import Material, read_material
+from jepa_compare.report.figure_data import FigureData, read_figure_data
 from jepa_compare.report.figures.curves import (
     COLLAPSED_SPREAD,
     collapse_figure,
@@ -39,8 +39,8 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 @pytest.fixture(scope="module")
-def material(comparison: Comparison) -> Material:
-    return read_material(comparison)
+def figure_data(comparison: Comparison) -> FigureData:
+    return read_figure_data(comparison)
 
 
 def drawn(panel: Panel) -> Axes:
@@ -138,9 +138,9 @@ def test_a_sweep_without_numbers_has_no_sensitivity(comparison: Comparison) -> N
 
 
 def test_curves_have_a_panel_per_term_and_a_band_per_row(
-    comparison: Comparison, material: Material
+    comparison: Comparison, figure_data: FigureData
 ) -> None:
-    figure = learning_figure(comparison, material)
+    figure = learning_figure(comparison, figure_data)
     assert figure is not None
     titles = [panel.title for panel in figure.panels]
     assert titles[:3] == ["prediction loss", "auxiliary loss, weighted", "total loss"]
@@ -149,17 +149,19 @@ def test_curves_have_a_panel_per_term_and_a_band_per_row(
     assert len(axes.lines) == len(axes.collections) == len(comparison.rows)
     rows = [row.label for row in comparison.rows]
     assert [key.label for key in figure.keys] == rows
-    values = [history.column("train/prediction")[1] for history in material.histories[rows[0]]]
+    values = [history.column("train/prediction")[1] for history in figure_data.histories[rows[0]]]
     assert np.allclose(np.asarray(axes.lines[0].get_ydata()), np.mean(values, axis=0))
 
 
-def test_collapse_is_drawn_with_its_threshold(comparison: Comparison, material: Material) -> None:
+def test_collapse_is_drawn_with_its_threshold(
+    comparison: Comparison, figure_data: FigureData
+) -> None:
     # Read as text: the comparison half is tested without importing torch.
     source = (
         Path(jepa_compare.__file__).parent / "evaluation" / "measures" / "spectrum.py"
     ).read_text()
     assert re.findall(r"^COLLAPSED_SPREAD = (.+)$", source, re.M) == [str(COLLAPSED_SPREAD)]
-    figure = collapse_figure(comparison, material)
+    figure = collapse_figure(comparison, figure_data)
     assert figure is not None and figure.panels[0].title == "spread"
     axes = drawn(figure.panels[0])
     level = [line for line in axes.lines if list(np.asarray(line.get_xdata())) == [0, 1]]
@@ -171,7 +173,7 @@ def test_spectra_leave_out_zeros(tmp_path: Path) -> None:
         loss = Loss(name=f"rank_{rank}", success={"detour": 0.5}, probe_rmse=1.0, rank=rank)
         write_run(tmp_path, loss=loss, seed=0, rows=2)
     comparison = compare(load_runs(tmp_path))
-    figure = spectrum_figure(comparison, read_material(comparison))
+    figure = spectrum_figure(comparison, read_figure_data(comparison))
     assert figure is not None
     lines = drawn(figure.panels[0]).lines
     values = {key.label: line for key, line in zip(figure.keys, lines, strict=True)}

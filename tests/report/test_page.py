@@ -16,7 +16,7 @@ from jepa_compare.comparison.results import Comparison
 from jepa_compare.report import draw as drawing
 from jepa_compare.report import write_comparison
 from jepa_compare.report.draw import draw_comparison
-from jepa_compare.report.figure_data import PICTURE_LIMIT, read_material, read_picture
+from jepa_compare.report.figure_data import PICTURE_LIMIT, read_figure_data, read_picture
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.tables import combinations
 from jepa_compare.runs import layout
@@ -131,20 +131,20 @@ def test_nothing_comes_from_elsewhere(page: str, reader: Reader) -> None:
 
 
 def test_pictures_are_of_the_median_run_of_each_row(comparison: Comparison, reader: Reader) -> None:
-    material = read_material(comparison)
+    figure_data = read_figure_data(comparison)
     for row in comparison.rows:
         scores = sorted(comparison.estimate(row, comparison.primary).scores.values())
-        chosen = material.chosen[row.label]
+        chosen = figure_data.chosen[row.label]
         if len(scores) == 3:
             assert chosen.metrics[comparison.primary.key] == pytest.approx(scores[1])
         with_pictures = row.label in DEFAULT_LOSSES
-        assert [p.kind for p in material.pictures[row.label]] == ["png", "gif"] * with_pictures
+        assert [p.kind for p in figure_data.pictures[row.label]] == ["png", "gif"] * with_pictures
     images = [v for tag, name, v in reader.attributes if (tag, name) == ("img", "src")]
     assert len(images) == 2 * len(DEFAULT_LOSSES)
 
 
 def test_paths_end_faint_after_the_goal(comparison: Comparison) -> None:
-    found = galleries(read_material(comparison))
+    found = galleries(read_figure_data(comparison))
     assert [gallery.kind for gallery in found] == ["detour", "door", "same"]
     for gallery in found:
         for _, drawings in gallery.lines:
@@ -181,8 +181,8 @@ def test_links_to_pictures_are_not_followed(tmp_path: Path) -> None:
     (run / layout.FIGURES / "rollouts.png").unlink()
     (run / layout.FIGURES / "rollouts.png").symlink_to(tmp_path / "secret.png")
     assert read_picture(run / layout.FIGURES / "rollouts.png", PICTURE_LIMIT) is None
-    material = read_material(compare(load_runs(tmp_path / "a")))
-    assert [p.name for p in material.pictures["vicreg"]] == ["planning.gif"]
+    figure_data = read_figure_data(compare(load_runs(tmp_path / "a")))
+    assert [p.name for p in figure_data.pictures["vicreg"]] == ["planning.gif"]
 
 
 def test_what_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_tables_are_there_when_nothing_can_be_drawn(
     def fail(_: object) -> None:
         raise MemoryError("too many pixels")
 
-    monkeypatch.setattr(drawing, "read_material", fail)
+    monkeypatch.setattr(drawing, "read_figure_data", fail)
     text = write_comparison([drawn_sweep], tmp_path)
     assert "detour success" in text and "report.html" not in text
     assert not (tmp_path / "report.html").exists()

@@ -8,7 +8,7 @@ import numpy as np
 
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.metrics import describe
-from jepa_compare.report.figure_data import Material
+from jepa_compare.report.figure_data import FigureData
 from jepa_compare.report.figures.bands import Band, band, spectrum_band
 from jepa_compare.report.figures.panels import Figure, Key, Panel
 from jepa_compare.report.figures.style import (
@@ -55,18 +55,19 @@ _BAND = (
 )
 
 
-def _row_keys(material: Material, drawn: Sequence[str]) -> tuple[Key, ...]:
+def _row_keys(figure_data: FigureData, drawn: Sequence[str]) -> tuple[Key, ...]:
     return tuple(
         Key(label=row.label, look=look(index))
-        for index, row in enumerate(material.rows)
+        for index, row in enumerate(figure_data.rows)
         if row.label in drawn
     )
 
 
-def _bands(material: Material, key: str) -> dict[int, Band]:
+def _bands(figure_data: FigureData, key: str) -> dict[int, Band]:
     """By the place of the row."""
     found = {
-        index: band(material.histories[row.label], key) for index, row in enumerate(material.rows)
+        index: band(figure_data.histories[row.label], key)
+        for index, row in enumerate(figure_data.rows)
     }
     return {index: own for index, own in found.items() if own is not None}
 
@@ -107,11 +108,11 @@ def _draw_bands(
     axes.set_xlabel(label)
 
 
-def _terms(material: Material) -> list[str]:
+def _terms(figure_data: FigureData) -> list[str]:
     """Keys of loss terms, in order: the sums, each loss's own terms, helpers, gradients."""
     there = {
         key: None
-        for histories in material.histories.values()
+        for histories in figure_data.histories.values()
         for history in histories
         for key in history.columns
     }
@@ -121,9 +122,9 @@ def _terms(material: Material) -> list[str]:
     return [key for key in wanted if key in there]
 
 
-def learning_figure(comparison: Comparison, material: Material) -> Figure | None:
+def learning_figure(comparison: Comparison, figure_data: FigureData) -> Figure | None:
     """One panel per loss term."""
-    found = [(key, bands) for key in _terms(material) if (bands := _bands(material, key))]
+    found = [(key, bands) for key in _terms(figure_data) if (bands := _bands(figure_data, key))]
     if not found:
         return None
     drawn = found[:MOST_TERMS]
@@ -141,22 +142,22 @@ def learning_figure(comparison: Comparison, material: Material) -> Figure | None
         name="learning_curves",
         title="Learning curves",
         panels=tuple(panels),
-        keys=_row_keys(material, _labels(material, [bands for _, bands in drawn])),
+        keys=_row_keys(figure_data, _labels(figure_data, [bands for _, bands in drawn])),
         how=_BAND + " Losses of different methods have different units: compare a curve with"
         " itself, and methods by the metrics above. Scales that span more than a factor of"
         f" {_MANY_TIMES} are logarithmic; where a seed stops early, the mean goes on without it.",
-        notes=(*notes, *material.curve_notes),
+        notes=(*notes, *figure_data.curve_notes),
     )
 
 
-def _labels(material: Material, found: Sequence[Mapping[int, object]]) -> list[str]:
+def _labels(figure_data: FigureData, found: Sequence[Mapping[int, object]]) -> list[str]:
     places = sorted({index for bands in found for index in bands})
-    return [material.rows[index].label for index in places]
+    return [figure_data.rows[index].label for index in places]
 
 
-def collapse_figure(comparison: Comparison, material: Material) -> Figure | None:
+def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure | None:
     """Collapse diagnostics over time, with the untrained encoder's values and the threshold."""
-    found = [(key, bands) for key in _DIAGNOSTICS if (bands := _bands(material, key))]
+    found = [(key, bands) for key in _DIAGNOSTICS if (bands := _bands(figure_data, key))]
     if not found:
         return None
     untrained = next((r for r in comparison.references if r.policy == "untrained"), None)
@@ -174,7 +175,7 @@ def collapse_figure(comparison: Comparison, material: Material) -> Figure | None
                 about=f"mean and range over seeds of {len(bands)} rows",
             )
         )
-    keys = _row_keys(material, _labels(material, [bands for _, bands in found]))
+    keys = _row_keys(figure_data, _labels(figure_data, [bands for _, bands in found]))
     return Figure(
         name="collapse",
         title="Collapse diagnostics",
@@ -191,16 +192,16 @@ def collapse_figure(comparison: Comparison, material: Material) -> Figure | None
         how=_BAND + f" Spread is what decides: below {COLLAPSED_SPREAD:g}, with a probe worse than"
         " the untrained encoder's, all inputs share one latent. Ranks are scale-free: a collapsed"
         " and an untrained encoder score high, so a high rank alone says nothing.",
-        notes=material.curve_notes,
+        notes=figure_data.curve_notes,
     )
 
 
-def spectrum_figure(comparison: Comparison, material: Material) -> Figure | None:
+def spectrum_figure(comparison: Comparison, figure_data: FigureData) -> Figure | None:
     """Singular values of the final latents."""
     found = {
         index: own
-        for index, row in enumerate(material.rows)
-        if (own := spectrum_band(material.spectra[row.label])) is not None
+        for index, row in enumerate(figure_data.rows)
+        if (own := spectrum_band(figure_data.spectra[row.label])) is not None
     }
     if not found:
         return None
@@ -215,13 +216,13 @@ def spectrum_figure(comparison: Comparison, material: Material) -> Figure | None
         name="spectra",
         title="Singular values of the latents",
         panels=(panel,),
-        keys=_row_keys(material, _labels(material, [found])),
+        keys=_row_keys(figure_data, _labels(figure_data, [found])),
         how="Singular values of the centred latents on held-out data, sorted, relative to the"
         " largest: geometric mean over seeds, the band is their range. A cliff is dimensional"
         " collapse: the directions behind it carry nothing. Zeros (below 1e-5) are not drawn:"
         " LayerNorm makes one of them. A flat line of a collapsed encoder is"
         " noise, since each spectrum is scaled by its own largest value.",
-        notes=material.curve_notes,
+        notes=figure_data.curve_notes,
         columns=1,
     )
 

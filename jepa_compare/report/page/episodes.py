@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from jepa_compare.comparison.history import Episode
 from jepa_compare.comparison.runs import Run
-from jepa_compare.report.figure_data import Material
+from jepa_compare.report.figure_data import FigureData
 
 MOST_TASKS = 4
 _MOST_POSITIONS = 400
@@ -50,17 +50,17 @@ class Gallery:
     """Length in the world that strokes and marks are measured by."""
 
 
-def galleries(material: Material) -> list[Gallery]:
+def galleries(figure_data: FigureData) -> list[Gallery]:
     """One per kind of task that was recorded, detours first; at most 4 tasks of each."""
-    kinds = {episode.kind for episodes in material.episodes.values() for episode in episodes}
+    kinds = {episode.kind for episodes in figure_data.episodes.values() for episode in episodes}
     ordered = [*(k for k in _ORDER if k in kinds), *sorted(kinds.difference(_ORDER))][:_MOST_KINDS]
-    return [gallery for kind in ordered if (gallery := _gallery(material, kind))]
+    return [gallery for kind in ordered if (gallery := _gallery(figure_data, kind))]
 
 
-def _gallery(material: Material, kind: str) -> Gallery | None:
+def _gallery(figure_data: FigureData, kind: str) -> Gallery | None:
     own = {
         label: {e.task: e for e in episodes if e.kind == kind and len(e.path)}
-        for label, episodes in material.episodes.items()
+        for label, episodes in figure_data.episodes.items()
     }
     tasks = tuple(sorted({task for found in own.values() for task in found})[:MOST_TASKS])
     drawn = [found[task] for found in own.values() for task in tasks if task in found]
@@ -81,7 +81,7 @@ def _gallery(material: Material, kind: str) -> Gallery | None:
         lines=tuple(
             (
                 label,
-                tuple(_drawing(found.get(task), material.chosen[label]) for task in tasks),
+                tuple(_drawing(found.get(task), figure_data.chosen[label]) for task in tasks),
             )
             for label, found in own.items()
             if found

@@ -15,7 +15,7 @@ from jepa_compare import __version__
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import OUTCOMES
-from jepa_compare.report.figure_data import Material, Picture
+from jepa_compare.report.figure_data import FigureData, Picture
 from jepa_compare.report.figures.panels import Figure, panel_svg
 from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, look
 from jepa_compare.report.page import page_tables as tables
@@ -57,7 +57,7 @@ def draw_for_page(figure: Figure) -> Drawn:
 
 
 def report_html(
-    comparison: Comparison, material: Material, drawn: Mapping[str, Drawn], command: str
+    comparison: Comparison, figure_data: FigureData, drawn: Mapping[str, Drawn], command: str
 ) -> str:
     """The page. `drawn` holds the figures by name, `command` is what makes the page again."""
     import jinja2
@@ -73,7 +73,7 @@ def report_html(
     environment.filters |= {"data_uri": _data_uri, "variable": _variable, "svg": Markup}
     template = environment.get_template("report.html.j2")
     return template.render(
-        _content(comparison, material),
+        _content(comparison, figure_data),
         drawn=drawn,
         command=command,
         style=Markup((_PAGE / "style.css").read_text()),
@@ -88,7 +88,7 @@ def _data_uri(picture: Picture) -> str:
     return f"data:image/{picture.kind};base64,{base64.b64encode(picture.content).decode()}"
 
 
-def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
+def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
     """Everything that the template shows, the figures apart."""
     primary = comparison.primary
     others = sum(m.downstream and m != primary for m in comparison.metrics)
@@ -124,10 +124,10 @@ def _content(comparison: Comparison, material: Material) -> dict[str, Any]:
         "combinations": combinations(comparison)[:_MOST_COMBINATIONS],
         "pairs": pair_table(pairs[:_MOST_PAIRS], primary),
         "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
-        "galleries": galleries(material),
-        "chosen": material.chosen,
-        "pictures": {label: own for label, own in material.pictures.items() if own},
-        "picture_notes": material.picture_notes,
+        "galleries": galleries(figure_data),
+        "chosen": figure_data.chosen,
+        "pictures": {label: own for label, own in figure_data.pictures.items() if own},
+        "picture_notes": figure_data.picture_notes,
         "cost": tables.cost(comparison),
         "analysis_sets_differ": analysis_sets_differ(comparison),
         "analysis_sets": tables.analysis_sets(comparison),
