@@ -16,7 +16,7 @@ from jepa_compare.rng import generator
 _TRAJECTORIES = 1024  # simulated at once, at most; more would save no kernel worth its memory
 
 
-class Ahead:
+class PrefetchedBatches:
     """The batch of each step: to the bit what `world.sample` makes of (seed, "data", step).
 
     Asking for successive steps is cheap; any other step is simulated anew. Chunks begin at

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from jepa_compare import build
 from jepa_compare.config.schema import Config
-from jepa_compare.data.prefetch import Ahead
+from jepa_compare.data.prefetch import PrefetchedBatches
 from jepa_compare.evaluation.evaluator import Evaluator, status_of
 from jepa_compare.evaluation.pictures.draw import draw_figures
 from jepa_compare.evaluation.stored import (
@@ -109,7 +109,7 @@ class Training:
 
         self.peak_memory = PeakMemory(device)
         self.world = build.build_world(config)
-        self.ahead = Ahead(
+        self.batches = PrefetchedBatches(
             self.world,
             seed=config.seed,
             batch_size=config.training.batch_size,
@@ -318,7 +318,7 @@ class Training:
 
     def batch(self, step: int) -> Batch:
         """The training batch of a step, a function of (seed, step); the true state stays behind."""
-        return self.ahead.batch(step).without_state()
+        return self.batches.batch(step).without_state()
 
     def log_row(self, row: dict[str, Any]) -> None:
         """Record a row, stop if it is not finite, say what in it looks like a collapse."""

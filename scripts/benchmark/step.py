@@ -38,7 +38,7 @@ class Candidates:
 
     def __init__(self, training: Training, steps: int) -> None:
         self.training, self.steps = training, steps
-        self.ahead, self.made = copy(training.ahead), 0  # its own: it makes one after the other
+        self.batches, self.made = copy(training.ahead), 0  # its own: it makes one after the other
         self.batch = training.batch(0)
         settings = training.config.training
         mode = settings.compile
@@ -82,7 +82,7 @@ class Candidates:
 
     def data(self) -> None:
         for _ in range(self.steps):
-            self.ahead.batch(self.made)
+            self.batches.batch(self.made)
             self.made += 1
 
     def loss(self) -> None:

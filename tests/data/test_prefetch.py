@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from jepa_compare import rng
-from jepa_compare.data.prefetch import Ahead
+from jepa_compare.data.prefetch import PrefetchedBatches
 from tests.support.worlds import NAMES, build
 
 CPU = torch.device("cpu")
 WHOLE = ("obs", "actions", "state")
 
 
-def ahead(world, batch_size: int, frames: int, seed: int = 0) -> Ahead:
-    return Ahead(world, seed=seed, batch_size=batch_size, frames=frames, device=CPU)
+def ahead(world, batch_size: int, frames: int, seed: int = 0) -> PrefetchedBatches:
+    return PrefetchedBatches(world, seed=seed, batch_size=batch_size, frames=frames, device=CPU)
 
 
 # The kernels treat the last elements of a row in another way than the others, so that odd sizes
