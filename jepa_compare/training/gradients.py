@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from jepa_compare.training.objective import Objective, ObjectiveOutput
 
 
-def pulls(output: ObjectiveOutput, encoder: nn.Module) -> dict[str, Float[Tensor, ""]]:
+def term_gradient_norms(
+    output: ObjectiveOutput, encoder: nn.Module
+) -> dict[str, Float[Tensor, ""]]:
     """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""
     weights = [p for p in encoder.parameters() if p.requires_grad]
     norms = {}

@@ -38,7 +38,7 @@ from jepa_compare.system.provenance import provenance
 from jepa_compare.training import checkpoint
 from jepa_compare.training.compiling import autocast, choose, compiled
 from jepa_compare.training.finite import Diverged, FiniteWatch
-from jepa_compare.training.gradients import clip, clip_groups, pulls
+from jepa_compare.training.gradients import clip, clip_groups, term_gradient_norms
 from jepa_compare.training.objective import Objective, ObjectiveOutput
 from jepa_compare.training.progress import RunProgress
 from jepa_compare.training.tracking import Tracker
@@ -301,7 +301,7 @@ class Training:
             output: ObjectiveOutput = forward(batch)
         loss = output.total
 
-        pulled = pulls(output, self.objective.model.encoder) if measure else {}
+        norms = term_gradient_norms(output, self.objective.model.encoder) if measure else {}
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         terms = {
@@ -314,7 +314,7 @@ class Training:
         self.finite.note(step, terms)
         self.optimizer.step()
         self.objective.on_step_end((step + 1) / settings.steps)
-        return terms | pulled
+        return terms | norms
 
     def batch(self, step: int) -> Batch:
         """The training batch of a step, a function of (seed, step); the true state stays behind."""
