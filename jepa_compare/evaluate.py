@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from jepa_compare.build import build_world, check_world, resolve_device
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import die, hydra_composition, one_line, register
+from jepa_compare.config.compose import exit_with_error, hydra_composition, one_line, register
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.schema import Config
 from jepa_compare.evaluation.evaluator import Evaluator
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     except BrokenPipeError:
         sys.exit(1)
     except (NoSuchRun, ConfigError, OSError) as error:
-        die(str(error))
+        exit_with_error(str(error))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout th
 
 from jepa_compare.build import build_world, check_world, resolve_device
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import die, understand
+from jepa_compare.config.compose import exit_with_error
 from jepa_compare.evaluation.floors import POLICIES, scripted_policy
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks
 
@@ -44,7 +44,7 @@ def interval(successes: int, n: int) -> str:
 
 def print_floors(overrides: Sequence[str], oracle: bool) -> None:
     """Play and print. Raises ConfigError for a mistake in the overrides."""
-    config = understand(overrides, multirun=False).jobs[0].config
+    config = parse_command_line(overrides, multirun=False).jobs[0].config
     world = build_world(config)
     check_world(config, world)
     device, settings = resolve_device(config.device), config.evaluation
@@ -71,4 +71,4 @@ if __name__ == "__main__":
     try:
         print_floors(arguments.overrides, arguments.oracle)
     except ConfigError as error:
-        die(str(error))
+        exit_with_error(str(error))

@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
 from jepa_compare.build import build_world
-from jepa_compare.config.compose import understand
+from jepa_compare.config.compose import parse_command_line
 from jepa_compare.data.base import World
 from jepa_compare.data.policies import play, straight_line
 from jepa_compare.data.rooms.tasks import straight_line_succeeds
@@ -50,7 +50,7 @@ def draw_room(axes: Axes, world: World, state: torch.Tensor) -> None:
 
 
 def draw_world(path: Path) -> None:
-    config = understand(["device=cpu"], multirun=False).jobs[0].config
+    config = parse_command_line(["device=cpu"], multirun=False).jobs[0].config
     world = build_world(config)
     states = world.sample(generator(0, "data"), 64, FRAMES, CPU).state
     assert states is not None

@@ -147,7 +147,7 @@ def expand(overrides: Sequence[str], sweeper_params: dict[str, Any]) -> list[lis
     return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
-def understand(
+def parse_command_line(
     overrides: Sequence[str], *, multirun: bool, config_dir: str | None = None
 ) -> CommandLine:
     """Compose, type and check every job of a command line. Raises ConfigError in one line.
@@ -226,7 +226,7 @@ def _siblings(full_key: str) -> list[str]:
         return []
 
 
-def die(message: str) -> None:
+def exit_with_error(message: str) -> None:
     """One line on stderr and exit status 2, the shell's convention for a usage error."""
     print(f"jepa_compare: {message}", file=sys.stderr)
     raise SystemExit(2)

@@ -18,7 +18,7 @@ from jepa_compare.runs.lock import DirectoryLock
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 
-LEAVE_SECONDS = 15.0
+EXIT_SECONDS = 15.0
 """How long an owner that was asked to leave may take."""
 log = logging.getLogger(__name__)
 # What a machine does to a run, as opposed to what the run does: worth continuing, not repeating.
@@ -109,7 +109,7 @@ class RunWriter:
         directory: Path,
         identity: Mapping[str, Any],
         steps: int,
-        patience: float = LEAVE_SECONDS,
+        patience: float = EXIT_SECONDS,
         on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.directory = directory

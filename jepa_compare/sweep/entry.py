@@ -19,12 +19,11 @@ from jepa_compare.config.compose import (
     CONF_DIR,
     HYDRA_VERSION_BASE,
     Job,
-    die,
+    exit_with_error,
     identity_of,
     plain,
     register,
     typed,
-    understand,
 )
 from jepa_compare.runs.layout import (
     CHECKPOINT,
@@ -55,14 +54,14 @@ def main() -> None:
     """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
     register()
     launcher.register()
-    launcher.leave_with_parent()
+    launcher.exit_with_parent()
     args = get_args_parser().parse_args()
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         _hydra_main()
         return
     multirun = args.multirun or "hydra.mode=MULTIRUN" in args.overrides
     try:
-        command = understand(args.overrides, multirun=multirun, config_dir=args.config_dir)
+        command = parse_command_line(args.overrides, multirun=multirun, config_dir=args.config_dir)
         check(command.jobs)
         # Hydra reads sys.argv: let it see the sweep's name, if it has just been given one.
         sys.argv += command.overrides[len(args.overrides) :]
@@ -71,7 +70,7 @@ def main() -> None:
         with sweep(command.jobs) if multirun else nullcontext():
             _hydra_main()
     except (ConfigError, Locked, OSError) as error:
-        die(str(error))
+        exit_with_error(str(error))
     except Interrupted as error:
         print(f"jepa_compare: {error}; the same command continues", file=sys.stderr)
         raise SystemExit(128 + error.signum) from None
@@ -91,7 +90,7 @@ def task(cfg: DictConfig) -> None:
         _run(cfg)
     except (ConfigError, ForeignCheckpoint, Locked, OtherRun) as error:
         if HydraConfig.get().mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
-            die(str(error))
+            exit_with_error(str(error))
         raise
 
 
@@ -182,10 +181,10 @@ def sweep(jobs: Sequence[Job]) -> Iterator[None]:
         try:
             yield
         finally:
-            conclude(directory, jobs)
+            finish(directory, jobs)
 
 
-def conclude(directory: Path, jobs: Sequence[Job]) -> None:
+def finish(directory: Path, jobs: Sequence[Job]) -> None:
     """Write and print the comparison of a sweep, then list what failed and why."""
     from jepa_compare.report import write_comparison
 

@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jepa_compare.config.compose import identity_of, plain, typed
 from jepa_compare.runs.layout import CONSOLE
-from jepa_compare.runs.writer import LEAVE_SECONDS, is_complete, read_status, record_death
+from jepa_compare.runs.writer import EXIT_SECONDS, is_complete, read_status, record_death
 from jepa_compare.system.interrupts import Interrupts
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class JobFailed(RuntimeError):
     """A job's process ended with another status than 0."""
 
 
-def leave_with_parent() -> None:
+def exit_with_parent() -> None:
     """In a launched process: leave when the launcher dies, however it dies.
 
     The launcher holds the other end of this process's standard input; the kernel closes it.
@@ -56,7 +56,7 @@ def leave_with_parent() -> None:
             continue
         # The launcher made this process a group's leader: what it has started itself leaves too.
         os.killpg(os.getpid(), signal.SIGTERM)
-        time.sleep(LEAVE_SECONDS)
+        time.sleep(EXIT_SECONDS)
         os.killpg(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -200,7 +200,7 @@ class _Pool:
             try:
                 while running or waiting:
                     # Read here, not raised anywhere: no process may be started and not noted.
-                    interrupts.leave_if_requested()
+                    interrupts.raise_if_requested()
                     while free and (job := _next(waiting, running)):
                         waiting.remove(job)
                         if job.is_done():
@@ -271,7 +271,7 @@ class _Pool:
         processes = [(job, job.process) for job in running if job.process is not None]
         for _, process in processes:
             process.terminate()
-        deadline = time.monotonic() + LEAVE_SECONDS
+        deadline = time.monotonic() + EXIT_SECONDS
         for job, process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))

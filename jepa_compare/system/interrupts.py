@@ -22,7 +22,7 @@ class Interrupted(BaseException):
 class Interrupts:
     """Catches the signals while it is entered.
 
-    A signal sets a flag, which `leave_if_requested` reads between two steps. Inside `soon()` it
+    A signal sets a flag, which `raise_if_requested` reads between two steps. Inside `soon()` it
     raises by itself if that has not happened in GRACE_SECONDS (a step that is being compiled, say);
     inside `at_once()`, around work that changes nothing, it raises where it hits. A request that
     nobody has read is raised at the end. After the run has left, the handler that was there before
@@ -54,7 +54,7 @@ class Interrupts:
         if self.requested == signal.SIGUSR2 and callable(previous):
             previous(self.requested, None)
         if error is None:
-            self.leave_if_requested()
+            self.raise_if_requested()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         first = self.requested is None
@@ -74,7 +74,7 @@ class Interrupts:
         if callable(previous):
             previous(signum, frame)  # somebody else's alarm
 
-    def leave_if_requested(self) -> None:
+    def raise_if_requested(self) -> None:
         """Raise Interrupted if a signal came since the last call."""
         if self.requested is not None:
             raise Interrupted(self.requested)
@@ -89,10 +89,10 @@ class Interrupts:
 
     @contextmanager
     def _within(self, patience: float) -> Iterator[None]:
-        self.leave_if_requested()
+        self.raise_if_requested()
         before, self._patience = self._patience, patience
         try:
-            self.leave_if_requested()  # one that came between those two lines
+            self.raise_if_requested()  # one that came between those two lines
             yield
         finally:
             self._patience = before

@@ -52,7 +52,7 @@ def run(config: Config, identity: dict[str, Any], directory: Path) -> None:
     steps = config.training.steps
     with (
         Interrupts() as interrupts,
-        RunWriter(directory, identity, steps, on_wait=interrupts.leave_if_requested) as writer,
+        RunWriter(directory, identity, steps, on_wait=interrupts.raise_if_requested) as writer,
         Tracker(
             config.tracking,
             directory=directory,
@@ -84,9 +84,9 @@ def attempt(training: "Training") -> None:
     try:
         training.run()
     except Diverged as error:
-        training.conclude(error)
+        training.finish(error)
         raise
-    training.conclude()
+    training.finish()
 
 
 class Training:
@@ -260,7 +260,7 @@ class Training:
                 if self.step % settings.checkpoint_interval == 0 or leaving:
                     self.save()
                 if leaving:  # and not a signal of just now, which finds a step unsaved
-                    self.interrupts.leave_if_requested()
+                    self.interrupts.raise_if_requested()
             if self.gives_up:
                 log.warning("stopping: training.on_collapse=stop")
             if self.saved != self.step:
@@ -338,7 +338,7 @@ class Training:
             log.warning("%s", collapse)
             self.collapsed_at = step if self.collapsed_at is None else self.collapsed_at
 
-    def conclude(self, diverged: Diverged | None = None) -> None:
+    def finish(self, diverged: Diverged | None = None) -> None:
         """Evaluate what was trained, export it, and write the summary, which ends the run."""
         config, directory = self.config, self.writer.directory
         model, settings = self.objective.model, self.config.evaluation

@@ -19,7 +19,7 @@ from jepa_compare.system.interrupts import Interrupted, Interrupts
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 60.0
-LEAVE_SECONDS = 3.0
+EXIT_SECONDS = 3.0
 """Instead of the former for a run that was asked to leave."""
 _POLL_SECONDS = 0.05
 
@@ -151,7 +151,7 @@ class Tracker:
         started, asked = time.monotonic(), False
         while finishing.is_alive():
             asked = isinstance(error, Interrupted) or self._interrupts.requested is not None
-            if time.monotonic() - started >= (LEAVE_SECONDS if asked else FINISH_SECONDS):
+            if time.monotonic() - started >= (EXIT_SECONDS if asked else FINISH_SECONDS):
                 break
             finishing.join(_POLL_SECONDS)
         if finishing.is_alive():
@@ -179,6 +179,6 @@ def _end_service_soon() -> None:
 
             wandb_setup._singleton._connection._proc._process.kill()  # pyright: ignore
 
-    timer = threading.Timer(LEAVE_SECONDS, end)
+    timer = threading.Timer(EXIT_SECONDS, end)
     timer.daemon = True
     timer.start()

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from jepa_compare.config.compose import Job, understand
+from jepa_compare.config.compose import Job, parse_command_line
 from jepa_compare.runs.writer import RunWriter
 from jepa_compare.system.interrupts import Interrupts
 from jepa_compare.system.provenance import device_name
@@ -50,7 +50,7 @@ def start(arguments: argparse.Namespace) -> torch.device:
 def composed(device: str, threads: int, overrides: Sequence[str]) -> Job:
     """The one job that the command line would start, untracked."""
     fixed = [f"device={device}", "tracking=disabled", f"training.num_threads={threads}"]
-    return understand([*fixed, *overrides], multirun=False).jobs[0]
+    return parse_command_line([*fixed, *overrides], multirun=False).jobs[0]
 
 
 @contextmanager

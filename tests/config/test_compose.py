@@ -9,7 +9,7 @@ import pytest
 
 from jepa_compare import build
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import CONF_DIR, understand
+from jepa_compare.config.compose import CONF_DIR, parse_command_line
 from jepa_compare.config.schema import Config
 
 GROUPS = ("aux_loss", "helper", "model", "data", "training", "evaluation", "tracking", "experiment")
@@ -28,11 +28,11 @@ NEEDS = {
 
 
 def config_of(*overrides: str) -> Config:
-    return understand(overrides, multirun=False).jobs[0].config
+    return parse_command_line(overrides, multirun=False).jobs[0].config
 
 
 def hash_of(*overrides: str) -> str:
-    job = understand(overrides, multirun=False).jobs[0]
+    job = parse_command_line(overrides, multirun=False).jobs[0]
     return job.identity["hash"]
 
 
@@ -42,7 +42,7 @@ def test_every_option_composes_and_can_be_built(group: str, option: str) -> None
 
 
 def test_targets_are_only_where_user_code_plugs_in() -> None:
-    job = understand(["experiment=two_rooms_random_wall"], multirun=False).jobs[0]
+    job = parse_command_line(["experiment=two_rooms_random_wall"], multirun=False).jobs[0]
 
     def targets(node: object, path: str = "") -> list[str]:
         if not isinstance(node, dict):
@@ -93,7 +93,7 @@ def test_mistakes_are_one_line_with_key_value_and_what_is_allowed(
     override: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        understand(["seed=0,1", override], multirun=True)
+        parse_command_line(["seed=0,1", override], multirun=True)
     message = str(caught.value)
     assert expected in message
     assert "\n" not in message
@@ -128,7 +128,7 @@ def test_an_alias_is_the_same_run() -> None:
 
 
 def test_a_sweep_is_the_product_of_its_values_in_one_directory() -> None:
-    command = understand(["aux_loss=vicreg,none", "seed=range(3)"], multirun=True)
+    command = parse_command_line(["aux_loss=vicreg,none", "seed=range(3)"], multirun=True)
     names = [job.directory.name.rsplit("_", 1)[0] for job in command.jobs]
     assert names == ["vicreg_s0", "vicreg_s1", "vicreg_s2", "none_s0", "none_s1", "none_s2"]
     assert len({job.directory.parent for job in command.jobs}) == 1
@@ -136,13 +136,16 @@ def test_a_sweep_is_the_product_of_its_values_in_one_directory() -> None:
 
 
 def test_two_sweeps_of_one_second_do_not_share_a_directory() -> None:
-    one, other = (understand([], multirun=True).jobs[0].directory.parent for _ in range(2))
+    one, other = (parse_command_line([], multirun=True).jobs[0].directory.parent for _ in range(2))
     assert one != other
 
 
 def test_a_named_sweep_has_the_same_directories_again() -> None:
     one, other = (
-        [job.directory for job in understand(["sweep=mine", "seed=0,1"], multirun=True).jobs]
+        [
+            job.directory
+            for job in parse_command_line(["sweep=mine", "seed=0,1"], multirun=True).jobs
+        ]
         for _ in range(2)
     )
     assert one == other
@@ -150,7 +153,7 @@ def test_a_named_sweep_has_the_same_directories_again() -> None:
 
 
 def test_a_presets_own_sweep_is_expanded() -> None:
-    command = understand(["experiment=main_table"], multirun=True)
+    command = parse_command_line(["experiment=main_table"], multirun=True)
     assert len(command.jobs) == 15
     assert len({job.identity["hash"] for job in command.jobs}) == 15
 

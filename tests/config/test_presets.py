@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jepa_compare.config.compose import CONF_DIR, understand
+from jepa_compare.config.compose import CONF_DIR, parse_command_line
 from jepa_compare.runs.writer import read_status
 from jepa_compare.training.run import run
 from tests.config.test_compose import NEEDS, OPTIONS
@@ -29,7 +29,7 @@ PRESETS = sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml"))
 
 
 def complete(directory: Path, overrides: list[str], *, multirun: bool) -> None:
-    jobs = understand([*overrides, *FEW], multirun=multirun).jobs
+    jobs = parse_command_line([*overrides, *FEW], multirun=multirun).jobs
     for number, job in enumerate(jobs):
         run(job.config, job.identity, directory / str(number))
         assert read_status(directory / str(number))["state"] == "completed"

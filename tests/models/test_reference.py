@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from jepa_compare import build
-from jepa_compare.config.compose import understand
+from jepa_compare.config.compose import parse_command_line
 from jepa_compare.config.schema import Config
 from jepa_compare.latents import Batch
 from jepa_compare.training.objective import Objective
@@ -44,7 +44,7 @@ def batch() -> Batch:
 @pytest.fixture
 def config() -> Config:
     overrides = ["experiment=two_rooms_random_wall", "device=cpu"]
-    return understand(overrides, multirun=False).jobs[0].config
+    return parse_command_line(overrides, multirun=False).jobs[0].config
 
 
 @pytest.fixture

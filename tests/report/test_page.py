@@ -331,12 +331,11 @@ def test_a_sweep_ends_with_its_page_also_when_jobs_failed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from jepa_compare.config.compose import Job
-    from jepa_compare.sweep.entry import conclude
 
     write_run(tmp_path, loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
     failed = write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=0, state="failed")
     (failed / layout.METRICS).unlink()  # no curves to draw: a quicker test
-    conclude(tmp_path, [mock.Mock(spec=Job, directory=failed)])
+    finish(tmp_path, [mock.Mock(spec=Job, directory=failed)])
     printed = capsys.readouterr()
     assert "Written to" in printed.out and "failed: RuntimeError" in printed.err
     page = (tmp_path / layout.COMPARISON / "report.html").read_text()

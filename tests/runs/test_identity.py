@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jepa_compare.config.compose import understand
+from jepa_compare.config.compose import parse_command_line
 from jepa_compare.runs.identity import run_hash
 
 SHIPPED = {
@@ -22,7 +22,7 @@ SHIPPED = {
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    return understand(list(overrides), multirun=False).jobs[0].identity["config"]
+    return parse_command_line(list(overrides), multirun=False).jobs[0].identity["config"]
 
 
 def digest(*overrides: str) -> str:

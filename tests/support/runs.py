@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jepa_compare.config.compose import Job, understand
+from jepa_compare.config.compose import Job, parse_command_line
 from jepa_compare.runs import layout
 from jepa_compare.system import files
 
@@ -31,7 +31,7 @@ TINY = (
 
 def job(*overrides: str) -> Job:
     """One tiny run, composed."""
-    return understand([*TINY, *overrides], multirun=False).jobs[0]
+    return parse_command_line([*TINY, *overrides], multirun=False).jobs[0]
 
 
 def train(directory: Path, *overrides: str) -> dict[str, Any]:

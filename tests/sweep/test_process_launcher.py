@@ -159,7 +159,7 @@ with RunWriter(Path(sys.argv[1]), {"hash": "0123abcd"}, 10):
 def test_a_job_that_must_be_killed_does_not_stay_running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "LEAVE_SECONDS", 0.2)
+    monkeypatch.setattr(launcher, "EXIT_SECONDS", 0.2)
     deaf, early = jobs_of(tmp_path, DOES_NOT_LEAVE, 2)
     early.command = [sys.executable, "-c", "import time; time.sleep(120)"]
     files.write_json(early.directory / layout.STATUS, {"state": "queued"})
@@ -181,10 +181,10 @@ from omegaconf import OmegaConf
 from jepa_compare.sweep.process_launcher import _Job, _Pool
 job = '''
 import os, subprocess, sys, time
-from jepa_compare.sweep.process_launcher import leave_with_parent
+from jepa_compare.sweep.process_launcher import exit_with_parent
 from jepa_compare.system.interrupts import Interrupts
 with Interrupts() as interrupts:
-    leave_with_parent()
+    exit_with_parent()
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
     os.rename(sys.argv[1] + "/console.log", sys.argv[1] + "/up")
     with open(sys.argv[1] + "/pids", "w") as file:
@@ -264,7 +264,7 @@ def test_stubborn_jobs_are_killed(tmp_path: Path) -> None:
 
 def test_a_process_that_was_not_launched_ignores_its_input() -> None:
     script = (
-        "from jepa_compare.sweep.process_launcher import leave_with_parent; leave_with_parent();"
+        "from jepa_compare.sweep.process_launcher import exit_with_parent; exit_with_parent();"
         "print('ready', flush=True); import time; time.sleep(60)"
     )
     environment = {name: value for name, value in os.environ.items() if name != WATCH}

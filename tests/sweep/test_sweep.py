@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import understand
+from jepa_compare.config.compose import parse_command_line
 from jepa_compare.runs import layout
 from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep import entry
@@ -274,7 +274,7 @@ def test_several_jobs_of_one_directory_need_the_disk_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     grid = ["sweep=mine", "aux_loss=barlow,barlow_twins", "evaluation.seed=0,1", *TINY]
-    jobs = understand(grid, multirun=True).jobs
+    jobs = parse_command_line(grid, multirun=True).jobs
     assert len(jobs) == 4 and len({job.directory for job in jobs}) == 1
     free = type("Usage", (), {"free": 0})
     monkeypatch.setattr(entry.shutil, "disk_usage", lambda _: free)
@@ -298,7 +298,7 @@ def test_a_changed_config_is_another_directory_and_the_difference_is_named(
     monkeypatch.setattr("jepa_compare.report.write_comparison", lambda *_, **__: "")
     directories = []
     for lr in ("0.001", "0.002", "0.002"):
-        jobs = understand(
+        jobs = parse_command_line(
             ["sweep=mine", "seed=0,1", f"training.lr={lr}", *TINY], multirun=True
         ).jobs
         entry.check(jobs)  # makes the first directory
@@ -317,7 +317,7 @@ def test_a_changed_config_is_another_directory_and_the_difference_is_named(
     # A damaged config of another run is passed over, not ours to fail on.
     (directories[0][0] / layout.CONFIG).write_text('{"config": {"trai')
     grid = ["sweep=mine", "seed=0", "training.lr=0.003", *TINY]
-    with entry.sweep(understand(grid, multirun=True).jobs):
+    with entry.sweep(parse_command_line(grid, multirun=True).jobs):
         message = capsys.readouterr().err
     assert directories[0][0].name not in message and directories[1][0].name in message
 

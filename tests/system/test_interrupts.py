@@ -15,7 +15,7 @@ def test_a_signal_waits_for_the_end_of_the_step(signum: signal.Signals) -> None:
     with pytest.raises(Interrupted, match=signum.name), Interrupts() as interrupts:
         os.kill(os.getpid(), signum)
         assert interrupts.requested == signum
-        interrupts.leave_if_requested()
+        interrupts.raise_if_requested()
 
 
 def test_a_signal_that_nobody_read_is_not_lost() -> None:
@@ -40,7 +40,7 @@ def test_what_comes_after_a_step_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> 
         try:
             with interrupts.soon():
                 os.kill(os.getpid(), signal.SIGTERM)
-                interrupts.leave_if_requested()
+                interrupts.raise_if_requested()
         finally:
             time.sleep(0.3)  # a status being written, say
             os.kill(os.getpid(), signal.SIGINT)  # someone is impatient
@@ -81,7 +81,7 @@ def test_a_schedulers_own_handler_runs_after_the_run_has_left() -> None:
         with pytest.raises(Interrupted), Interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGUSR2)
             assert calls == []
-            interrupts.leave_if_requested()
+            interrupts.raise_if_requested()
         assert calls == ["requeue"]
     finally:
         signal.signal(signal.SIGUSR2, old)

@@ -154,7 +154,7 @@ def test_a_server_that_is_waited_for_at_the_end_is_left(
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.setattr(wandb, "init", lambda **_: Run())
     monkeypatch.setattr(tracking, "FINISH_SECONDS", 1000.0)
-    monkeypatch.setattr(tracking, "LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(tracking, "EXIT_SECONDS", 0.05)
     with pytest.raises(Interrupted):
         start(job("tracking=offline", "training.steps=2"), tmp_path / "run")
     hang.set()

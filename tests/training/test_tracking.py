@@ -90,7 +90,7 @@ def test_an_end_that_hangs_is_left_behind(
     assert "does not finish" in caplog.text
     # A run that was asked to leave waits even less.
     monkeypatch.setattr(tracking, "FINISH_SECONDS", 1000.0)
-    monkeypatch.setattr(tracking, "LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(tracking, "EXIT_SECONDS", 0.05)
     with pytest.raises(Interrupted), tracker(tmp_path):
         raise Interrupted(15)
     hang.set()
