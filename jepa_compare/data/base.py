@@ -77,12 +77,12 @@ class World(ABC):
         action: Float[Tensor, "n a"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n s"]:
-        """The environment of the planning tasks, which moves by the `executed` action.
+        """The environment of the planning tasks, which moves by the `feasible` action.
         Deterministic unless the world's published environment is noisy; then noise comes from
         `generator`, and `None` gives the noise-free dynamics (the planner's oracle)."""
 
     @abstractmethod
-    def executed(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
+    def feasible(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
         """What `step` makes of actions: longer ones are cut to `max_action_norm`, unless the
         published environment moves by any. A planner imagines these, so that no model is asked
         about an action that its data cannot hold and the world does not do."""

@@ -26,7 +26,7 @@ from jepa_compare.evaluation.held_out import (
 from jepa_compare.evaluation.measures.probe import fit_probe, r2, rmse
 from jepa_compare.evaluation.measures.rollout import rollout_errors
 from jepa_compare.evaluation.measures.spectrum import run_status, spectrum_metrics
-from jepa_compare.evaluation.planning.dynamics import LatentImagination
+from jepa_compare.evaluation.planning.dynamics import LatentDynamics
 from jepa_compare.evaluation.planning.episodes import play_tasks
 from jepa_compare.evaluation.world_model import WorldModel, looking_at
 from jepa_compare.runs import layout
@@ -91,8 +91,8 @@ class Evaluator:
         started = time.perf_counter()
         with looking_at(model):
             metrics, spectrum = self._measure(model)
-            imagination = LatentImagination(model=model, world=self.world)
-            policy = planner_policy(imagination, self.world, self.settings)
+            dynamics = LatentDynamics(model=model, world=self.world)
+            policy = planner_policy(dynamics, self.world, self.settings)
             outcomes = play_tasks(self.world, policy, self.settings, self.device)
         shown = self.settings.figures.episodes
         return Evaluation(

@@ -19,7 +19,7 @@ import torch
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.base import World
 from jepa_compare.data.policies import Policy, RandomWalk, straight_line
-from jepa_compare.evaluation.planning.dynamics import Imagination, TrueImagination
+from jepa_compare.evaluation.planning.dynamics import Dynamics, TrueDynamics
 from jepa_compare.evaluation.planning.episodes import MakePolicy, Outcome, play_tasks
 from jepa_compare.evaluation.planning.receding_horizon import RecedingHorizon
 from jepa_compare.rng import generator
@@ -43,12 +43,10 @@ class Floor:
     """Per-task rows, as in evaluations/<hash>.json."""
 
 
-def planner_policy(
-    imagination: Imagination, world: World, settings: EvaluationSettings
-) -> MakePolicy:
-    """Receding-horizon control in `imagination`, for every kind of task."""
+def planner_policy(dynamics: Dynamics, world: World, settings: EvaluationSettings) -> MakePolicy:
+    """Receding-horizon control in `dynamics`, for every kind of task."""
     return lambda kind: RecedingHorizon(
-        imagination,
+        dynamics,
         world.action_dim,
         settings.planning,
         settings.seed,
@@ -59,7 +57,7 @@ def planner_policy(
 def scripted_policy(name: str, world: World, settings: EvaluationSettings) -> MakePolicy:
     """One of POLICIES."""
     if name == "oracle":
-        return planner_policy(TrueImagination(world=world), world, settings)
+        return planner_policy(TrueDynamics(world=world), world, settings)
 
     def make(kind: str) -> Policy:
         if name == "random":

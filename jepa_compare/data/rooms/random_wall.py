@@ -185,7 +185,7 @@ class RandomWall(World):
         nothing without a `generator`, and ends 0.3 px or more inside the room. As published,
         actions are cut only if `cut_actions`.
         """
-        action = self.executed(action)
+        action = self.feasible(action)
         position, layout = state[:, :2], state[:, 2:]
         if generator is None:
             noise = torch.zeros_like(position)
@@ -195,8 +195,8 @@ class RandomWall(World):
         moved = bounce_off(position, action, noise, layout, self.room, _CLEARANCE)
         return torch.cat([moved, layout], dim=-1)
 
-    def executed(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
-        """See `World.executed`. As published, any action is."""
+    def feasible(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
+        """See `World.feasible`. As published, any action is."""
         return cut(action, self.max_action_norm) if self.cut_actions else action
 
     def render(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n c h w"]:

@@ -156,7 +156,7 @@ class TwoRooms(World):
         ]
         start = to_device(torch.cat([position, torch.cat(distractors)], dim=-1), device)
         actions = to_device(torch.cat(taken), device)
-        moves = self.executed(actions) / self.substeps
+        moves = self.feasible(actions) / self.substeps
         states = [start]
         for t in range(frames - 1):
             states.append(self._moved(states[-1], moves[:, t]))
@@ -173,7 +173,7 @@ class TwoRooms(World):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n s"]:
         """See `World.step`. This environment has no noise."""
-        return self._moved(state, self.executed(action) / self.substeps)
+        return self._moved(state, self.feasible(action) / self.substeps)
 
     def _moved(
         self, state: Float[Tensor, "n s"], move: Float[Tensor, "n 2"]
@@ -199,8 +199,8 @@ class TwoRooms(World):
         moved = distractor.advance(self._split_distractors(state), self.low, self.high)
         return torch.cat([position, moved.flatten(1)], dim=-1)
 
-    def executed(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
-        """See `World.executed`."""
+    def feasible(self, action: Float[Tensor, "*n a"]) -> Float[Tensor, "*n a"]:
+        """See `World.feasible`."""
         return cut(action, self.max_action_norm)
 
     def render(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n c h w"]:

@@ -17,7 +17,7 @@ from jepa_compare.evaluation.world_model import WorldModel, encode_frames
 
 
 @runtime_checkable
-class Imagination(Protocol):
+class Dynamics(Protocol):
     """Where plans are rolled out and compared with the goal."""
 
     def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
@@ -36,7 +36,7 @@ class Imagination(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LatentImagination:
+class LatentDynamics:
     """A model sees rendered frames, of the goal too, and imagines latents under the actions as
     the world would execute them."""
 
@@ -52,11 +52,11 @@ class LatentImagination:
     def rollout(
         self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
     ) -> Float[Tensor, "n k d"]:
-        return self.model.rollout(start, self.world.executed(actions), actions.shape[1])
+        return self.model.rollout(start, self.world.feasible(actions), actions.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrueImagination:
+class TrueDynamics:
     """The oracle: the world's own noise-free dynamics from the true state, compared in position."""
 
     world: World
@@ -78,7 +78,7 @@ class TrueImagination:
 
 
 def goal_cost(
-    imagination: Imagination,
+    dynamics: Dynamics,
     start: Float[Tensor, "n z"],
     target: Float[Tensor, "n d"],
     kind: str,
@@ -92,7 +92,7 @@ def goal_cost(
     def cost(actions: Float[Tensor, "n m k a"]) -> Float[Tensor, "n m"]:
         n, m = actions.shape[:2]
         from_each = start.repeat_interleave(m, dim=0)  # [n*m z]
-        imagined = imagination.rollout(from_each, actions.flatten(0, 1)).unflatten(0, (n, m))
+        imagined = dynamics.rollout(from_each, actions.flatten(0, 1)).unflatten(0, (n, m))
         gap = imagined - target[:, None, None]  # [n m k d]
         if kind == "l2":
             return gap.square().sum(dim=-1).sqrt().sum(dim=-1)

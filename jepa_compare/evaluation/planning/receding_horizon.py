@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jepa_compare.config.evaluation import PlanningSettings
-from jepa_compare.evaluation.planning.dynamics import Imagination, goal_cost
+from jepa_compare.evaluation.planning.dynamics import Dynamics, goal_cost
 from jepa_compare.evaluation.planning.planner import Plan, cem, draw_noise, mppi
 from jepa_compare.rng import generator
 
@@ -24,13 +24,13 @@ class RecedingHorizon:
 
     def __init__(
         self,
-        imagination: Imagination,
+        dynamics: Dynamics,
         action_dim: int,
         settings: PlanningSettings,
         seed: int,
         stream: str,
     ) -> None:
-        self._imagination = imagination
+        self._imagination = dynamics
         self._action_dim = action_dim
         self._settings = settings
         self._seed = seed

@@ -119,7 +119,7 @@ def test_a_step_does_what_is_executed(world):
     directions = torch.randn(40, 2, generator=rng.generator(0, "actions"))
     for length in (0.5, 20.0):
         action = length * directions / directions.norm(dim=1, keepdim=True)
-        executed = world.executed(action)
+        executed = world.feasible(action)
         moved, same = (world.step(batch.state[:, 0], a) for a in (action, executed))
         torch.testing.assert_close(moved, same, rtol=0, atol=1e-5)
         longest = length if not getattr(world, "cut_actions", True) else world.max_action_norm

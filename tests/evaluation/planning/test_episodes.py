@@ -10,7 +10,7 @@ import torch
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.rooms.two_rooms import TwoRooms
 from jepa_compare.evaluation.floors import planner_policy, scripted_policy
-from jepa_compare.evaluation.planning.dynamics import LatentImagination
+from jepa_compare.evaluation.planning.dynamics import LatentDynamics
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
@@ -29,9 +29,9 @@ def successes(outcomes: dict[str, Outcome]) -> dict[str, float]:
 
 
 def planned(model: WorldModel, world: TwoRooms, settings: EvaluationSettings) -> dict[str, Outcome]:
-    imagination = LatentImagination(model=model, world=world)
+    dynamics = LatentDynamics(model=model, world=world)
     with torch.no_grad():
-        return play_tasks(world, planner_policy(imagination, world, settings), settings, CPU)
+        return play_tasks(world, planner_policy(dynamics, world, settings), settings, CPU)
 
 
 def test_floors_and_ceilings_of_the_default_world(

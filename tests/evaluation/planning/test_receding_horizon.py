@@ -40,8 +40,8 @@ def control(settings_of: LoadSettings, **overrides: Any) -> tuple[RecedingHorizo
             **overrides,
         },
     )
-    imagination = FreeSpace()
-    return RecedingHorizon(imagination, 2, settings.planning, 0, "evaluation/test"), imagination
+    dynamics = FreeSpace()
+    return RecedingHorizon(dynamics, 2, settings.planning, 0, "evaluation/test"), dynamics
 
 
 def test_a_warm_start_continues_what_was_planned_and_not_executed(
@@ -51,10 +51,10 @@ def test_a_warm_start_continues_what_was_planned_and_not_executed(
     planned = torch.stack([whole(STATE, GOAL) for _ in range(4)], dim=1)  # [n 4 2]
     second = {}
     for warm in (True, False):
-        policy, imagination = control(settings_of, planning__planner__warm_start=warm)
+        policy, dynamics = control(settings_of, planning__planner__warm_start=warm)
         executed = torch.stack([policy(STATE, GOAL) for _ in range(3)], dim=1)
         assert torch.equal(executed[:, :2], planned[:, :2])
-        second[warm] = imagination.seen[1].unflatten(0, (2, -1))
+        second[warm] = dynamics.seen[1].unflatten(0, (2, -1))
     # Both saw the same noise, so the candidates differ by what they were centred on.
     shift = second[True] - second[False]
     expected = torch.cat([planned[:, 2:], torch.zeros(2, 2, 2)], dim=1)
@@ -64,15 +64,15 @@ def test_a_warm_start_continues_what_was_planned_and_not_executed(
 def test_it_plans_at_the_interval_and_never_past_the_end_of_the_episode(
     settings_of: LoadSettings,
 ) -> None:
-    policy, imagination = control(settings_of, planning__steps=7)
+    policy, dynamics = control(settings_of, planning__steps=7)
     for _ in range(7):
         policy(STATE, GOAL)
-    assert [actions.shape[1] for actions in imagination.seen] == [4, 4, 3, 1]
+    assert [actions.shape[1] for actions in dynamics.seen] == [4, 4, 3, 1]
 
 
 def test_plans_of_different_steps_use_different_noise(settings_of: LoadSettings) -> None:
-    policy, imagination = control(settings_of, planning__planner__warm_start=False)
+    policy, dynamics = control(settings_of, planning__planner__warm_start=False)
     for _ in range(3):
         policy(STATE, GOAL)
-    first, second = imagination.seen
+    first, second = dynamics.seen
     assert not torch.equal(first, second)
