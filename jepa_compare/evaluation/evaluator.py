@@ -28,7 +28,7 @@ from jepa_compare.evaluation.measures.rollout import rollout_errors
 from jepa_compare.evaluation.measures.spectrum import run_status, spectrum_metrics
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
 from jepa_compare.evaluation.planning.episodes import play_tasks
-from jepa_compare.evaluation.world_model import WorldModel, looking_at
+from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.runs import layout
 
 _PROBE_SET = "eval/probe_r2_set_"
@@ -76,20 +76,20 @@ class Evaluator:
 
     def collapse(self, model: WorldModel) -> dict[str, float]:
         """Spread and spectrum alone: cheap enough for every few steps; one synchronisation."""
-        with looking_at(model):
+        with evaluating(model):
             metrics, _ = self._collapse(model)
         return _read(metrics)
 
     def quick(self, model: WorldModel) -> dict[str, float]:
         """`collapse`, probe and rollouts; no planning."""
-        with looking_at(model):
+        with evaluating(model):
             metrics, _ = self._measure(model)
         return _read(metrics)
 
     def evaluate(self, model: WorldModel) -> Evaluation:
         """Everything, planning included. Raises ValueError if a kind of task cannot be drawn."""
         started = time.perf_counter()
-        with looking_at(model):
+        with evaluating(model):
             metrics, spectrum = self._measure(model)
             dynamics = LatentDynamics(model=model, world=self.world)
             policy = planner_policy(dynamics, self.world, self.settings)

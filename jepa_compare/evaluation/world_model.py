@@ -31,7 +31,7 @@ class WorldModel(Protocol):
 
 
 @contextmanager
-def looking_at(model: WorldModel) -> Iterator[None]:
+def evaluating(model: WorldModel) -> Iterator[None]:
     """Evaluation mode and no gradients inside; the training mode is put back afterwards."""
     was_training = model.training
     model.train(False)

@@ -147,7 +147,7 @@ class Training:
         self.step = 0
         self.saved: int | None = None  # the newest checkpoint's step
         self.seconds = 0.0  # of training steps, over all attempts
-        self.look_seconds = 0.0  # of the evaluations between them
+        self.interim_seconds = 0.0  # of the evaluations between them
         self.compile_mode = config.training.compile  # a measured choice is kept when resuming
         self.alarms: list[dict[str, Any]] = []
         self.alarmed = False
@@ -185,7 +185,7 @@ class Training:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.look_seconds = state.get("look_seconds", 0.0)  # older files have it in "seconds"
+        self.interim_seconds = state.get("interim_seconds", 0.0)  # older files have it in "seconds"
         self.saved = self.step
         self.compile_mode = state["compile_mode"]
         self.alarms, self.alarmed = state["alarms"], state["alarmed"]
@@ -215,7 +215,7 @@ class Training:
                 "alarmed": self.alarmed,
                 "collapsed_at": self.collapsed_at,
                 "seconds": self.seconds,  # of the steps alone
-                "look_seconds": self.look_seconds,
+                "interim_seconds": self.interim_seconds,
                 "compile_mode": self.compile_mode,
                 "provenance": self.provenance,
             },
@@ -235,13 +235,13 @@ class Training:
         name = self.identity["run_name"]
         with self.interrupts.soon(), RunProgress(name, settings.steps, self.step) as progress:
             while self.step < settings.steps and not self.gives_up:
-                started, looked = time.perf_counter(), self.look_seconds
+                started, looked = time.perf_counter(), self.interim_seconds
                 step = self.step
                 row: dict[str, Any] = {"step": step}
                 if step % evaluation.interval == 0:
-                    row |= self.look(self.evaluator.quick)
+                    row |= self.interim_evaluation(self.evaluator.quick)
                 elif step % evaluation.collapse_interval == 0:
-                    row |= self.look(self.evaluator.collapse)
+                    row |= self.interim_evaluation(self.evaluator.collapse)
 
                 measure_gradients = step % settings.gradient_interval == 0
                 terms = self.optimisation_step(
@@ -254,7 +254,7 @@ class Training:
                     row["train/lr"] = learning_rate(step, self.config)
                     self.log_row(row)
                 progress.update(self.step, row if len(row) > 1 else None)
-                self.seconds += time.perf_counter() - started - (self.look_seconds - looked)
+                self.seconds += time.perf_counter() - started - (self.interim_seconds - looked)
 
                 leaving = self.interrupts.requested is not None
                 if self.step % settings.checkpoint_interval == 0 or leaving:
@@ -271,7 +271,7 @@ class Training:
         """Whether the run has collapsed and is not to go on; true of a resumed one as well."""
         return self.collapsed_at is not None and self.config.training.on_collapse == "stop"
 
-    def look(self, evaluate: Callable[[JEPA], dict[str, float]]) -> dict[str, float]:
+    def interim_evaluation(self, evaluate: Callable[[JEPA], dict[str, float]]) -> dict[str, float]:
         """Evaluate between two steps. A signal cuts it short, and the weights are kept."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # what it still has to do is training
@@ -283,7 +283,7 @@ class Training:
             self.save()
             raise
         finally:
-            self.look_seconds += time.perf_counter() - started
+            self.interim_seconds += time.perf_counter() - started
 
     def optimisation_step(
         self, forward: Callable[[Batch], Any], measure: bool
@@ -369,7 +369,7 @@ class Training:
                 summary["evaluation"] = evaluation_hash(settings)
         seconds = {
             "train": self.seconds,
-            "looks": self.look_seconds,
+            "interim_evaluations": self.interim_seconds,
             "evaluation": time.perf_counter() - started,
         }
         frames = self.step * config.training.batch_size * config.training.frames

@@ -94,7 +94,7 @@ def assert_same(one: Path, other: Path, made: Job) -> None:
     leaves = [dict(leaves_of(state)) for state in states]
     assert {k for k in leaves[0] if k[:12] != ".provenance."} <= leaves[1].keys()
     for key, value in leaves[0].items():
-        if key not in (".seconds", ".look_seconds") and not key.startswith(".provenance"):
+        if key not in (".seconds", ".interim_seconds") and not key.startswith(".provenance"):
             same = torch.equal(value, leaves[1][key]) if torch.is_tensor(value) else None
             assert value == leaves[1][key] if same is None else same, key
 

@@ -470,7 +470,7 @@ def test_the_evaluations_between_steps_are_no_training_time(
     assert summary["samples_per_second"] == 8 * job().config.training.frames
     state = checkpoint.load(tmp_path / "run", job(*every).identity["hash"], torch.device("cpu"))
     assert state is not None
-    assert (state["seconds"], state["look_seconds"]) == (6.0, 120.0)
+    assert (state["seconds"], state["interim_seconds"]) == (6.0, 120.0)
 
 
 @pytest.mark.gpu

@@ -16,7 +16,7 @@ from jepa_compare.evaluation.held_out import encode_batch
 from jepa_compare.evaluation.pictures.animation import animate_planning
 from jepa_compare.evaluation.pictures.decoder import train_decoder
 from jepa_compare.evaluation.pictures.figures import draw_planning, draw_rollouts, draw_spectrum
-from jepa_compare.evaluation.world_model import WorldModel, looking_at
+from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.latents import Batch
 
 
@@ -47,7 +47,7 @@ def _imagine(
     """Pictures of held-out trajectories, and of the latents rolled out from their first frames."""
     settings, world = evaluator.settings, evaluator.world
     fit, shown = evaluator.held_out.fit, evaluator.held_out.sets[0]
-    with looking_at(model):
+    with evaluating(model):
         latents = encode_batch(model, fit.obs).flatten(0, 1)
     decoder = train_decoder(
         latents,
@@ -56,7 +56,7 @@ def _imagine(
         seed=settings.seed,
     )
     rows = slice(settings.figures.rollouts)
-    with looking_at(model):
+    with evaluating(model):
         first = encode_batch(model, shown.obs[rows, :1])
         actions = None if shown.actions is None else shown.actions[rows]
         predicted = model.rollout(first[:, 0], actions, settings.frames - 1)

@@ -98,7 +98,7 @@ def _draw_sensitivity(
     for name, points in series.items():
         if name not in looks:
             continue
-        own = looks[name]
+        own = row_styles[name]
         scored = [(x, comparison.estimate(row, metric)) for x, row in points]
         scored = [(x, estimate) for x, estimate in scored if estimate.n]
         for x, estimate in scored:

@@ -50,7 +50,7 @@ def analysis_sets(comparison: Comparison) -> Grid:
 
 _COSTS: tuple[tuple[str, str, float, str], ...] = (
     ("seconds.train", "training (s)", 1.0, "{:,.1f}"),
-    ("seconds.looks", "looks between (s)", 1.0, "{:,.1f}"),
+    ("seconds.interim_evaluations", "interim evaluations (s)", 1.0, "{:,.1f}"),
     ("seconds.evaluation", "evaluation (s)", 1.0, "{:,.1f}"),
     ("seconds.total", "total (s)", 1.0, "{:,.1f}"),
     ("samples_per_second", "samples/s", 1.0, "{:,.0f}"),

@@ -17,7 +17,7 @@ from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.report.figure_data import FigureData, Picture
 from jepa_compare.report.figures.panels import Figure, panel_svg
-from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, look
+from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
 from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.tables import (
@@ -113,7 +113,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "outcomes": outcomes,
         "conclusion": comparison.conclusion[:split],
         "other_conclusions": comparison.conclusion[split:],
-        "looks": {row.label: look(index) for index, row in enumerate(comparison.rows)},
+        "row_styles": {row.label: row_style(index) for index, row in enumerate(comparison.rows)},
         "marker_paths": MARKER_PATHS,
         "main": main,
         "hidden_rows": hidden_rows,
