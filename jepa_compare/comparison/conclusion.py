@@ -136,7 +136,7 @@ def write_conclusion(
     tested: Sequence[Metric],
     baseline: str | None,
 ) -> tuple[str, ...]:
-    """The conclusion on the primary metric, what could have been seen, then the other analysis_sets.
+    """The conclusion on the primary metric, what could have been seen, then the rest.
 
     In this order: all runs; the smallest detectable difference; healthy runs only, if that is
     another conclusion; each other downstream metric.

@@ -1,7 +1,7 @@
 """What a comparison found: plain frozen records that tables, figures and the page are made of.
 
-Two analysis_sets stand side by side. "all": a collapsed run counts with its own score, a diverged one
-with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
+Two analysis sets stand side by side. "all": a collapsed run counts with its own score, a diverged
+one with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
 dropped and counted). "healthy": only runs whose status is healthy.
 """
 

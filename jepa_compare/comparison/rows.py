@@ -111,15 +111,15 @@ def _agrees(group: tuple[Value, ...], wanted: Sequence[object]) -> bool:
 
 
 def _labels(
-    axes: Sequence[dict[str, Value]], unswept: Sequence[dict[str, str]], loss: str
+    axes: Sequence[dict[str, Value]], unswept_of: Sequence[dict[str, str]], loss: str
 ) -> list[str]:
     """Short and unique names: the loss, then "key=value" for what the loss does not imply.
 
-    A setting of the loss itself is named only where it varies for that loss. UnsweptSetting stands in
-    brackets, of several keys that go together only the first.
+    A setting of the loss itself is named only where it varies for that loss. Unswept settings stand
+    in brackets, of several keys that go together only the first.
     """
     shown = short_names([key for key in (axes[0] if axes else {}) if key not in LOSS_KEYS])
-    together = short_names(_one_of_each(unswept))
+    together = short_names(_one_of_each(unswept_of))
 
     def varies(key: str, own: dict[str, Value], values: Sequence[Mapping[str, Value]]) -> bool:
         if LOSS not in own or not governs(LOSS, key):
@@ -128,13 +128,15 @@ def _labels(
         return len(set(same)) > 1
 
     labels = []
-    for own, unswept in zip(axes, unswept, strict=True):
+    for own, unswept in zip(axes, unswept_of, strict=True):
         parts = [str(own[key]) for key in LOSS_KEYS if key in own][:1]
         parts += [
             f"{short}={as_text(own[k])}" for k, short in shown.items() if varies(k, own, axes)
         ]
         label = " · ".join(parts) or loss
-        found = [f"{s}={_cut(k, unswept)}" for k, s in together.items() if varies(k, own, unswept)]
+        found = [
+            f"{s}={_cut(k, unswept)}" for k, s in together.items() if varies(k, own, unswept_of)
+        ]
         labels.append(label + (f" [{', '.join(found)}]" if found else ""))
     times = Counter(labels)
     seen: Counter[str] = Counter()

@@ -130,8 +130,8 @@ class Run:
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Flattened: "versions.torch", "hardware.name", "git.commit", "environment....", "command"."""
     cost: Mapping[str, float] = field(default_factory=dict)
-    """seconds.train, seconds.interim_evaluations, seconds.evaluation, seconds.total, samples_per_second,
-    peak_memory_bytes, parameters.encoder, parameters.predictor."""
+    """seconds.train, seconds.interim_evaluations, seconds.evaluation, seconds.total,
+    samples_per_second, peak_memory_bytes, parameters.encoder, parameters.predictor."""
 
     @property
     def loss(self) -> str:

@@ -1,8 +1,8 @@
 """From rows of runs to estimates: which number a run counts with, and its mean over seeds.
 
-The rule for what did not end well ("all" analysis_set): a collapsed run counts with its own score, a
-diverged one with that of its untrained encoder (all that is left of it), a failed, interrupted or
-unfinished one is missing. The "healthy" analysis_set takes healthy runs only.
+The rule for what did not end well (the analysis set "all"): a collapsed run counts with its own
+score, a diverged one with that of its untrained encoder (all that is left of it), a failed,
+interrupted or unfinished one is missing. The set "healthy" takes healthy runs only.
 """
 
 import math

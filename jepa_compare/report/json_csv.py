@@ -185,7 +185,7 @@ def runs_record(comparison: Comparison) -> dict[str, Any]:
 
 
 def csv_text(comparison: Comparison) -> str:
-    """One line per analysis_set, row (or reference) and metric; empty cells where nothing is known."""
+    """One line per analysis set, row (or reference) and metric; empty where nothing is known."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     numbers = ("n", "missing", "mean", "low", "high", "sd", "iqm")

@@ -21,6 +21,7 @@ from jepa_compare.config.compose import (
     Job,
     exit_with_error,
     identity_of,
+    parse_command_line,
     plain,
     register,
     typed,

@@ -38,7 +38,7 @@ class Candidates:
 
     def __init__(self, training: Training, steps: int) -> None:
         self.training, self.steps = training, steps
-        self.batches, self.made = copy(training.ahead), 0  # its own: it makes one after the other
+        self.batches, self.made = copy(training.batches), 0  # its own: it makes one after the other
         self.batch = training.batch(0)
         settings = training.config.training
         mode = settings.compile

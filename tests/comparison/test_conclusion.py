@@ -114,7 +114,8 @@ def test_no_variance_is_no_verdict(tmp_path: Path) -> None:
     estimate = comparison.estimate("vicreg", SUCCESS)
     assert (estimate.interval, estimate.note) == (None, "no variance: no interval")
     assert pair_of(comparison, "vicreg", "dino").sentence == (
-        "vicreg and dino: no conclusion on detour success, the difference does not vary over seeds: no"
+        "vicreg and dino: no conclusion on detour success, the difference does not vary over seeds:"
+        " no"
         " test (+1.00)"
     )
     assert comparison.conclusion[0] == (

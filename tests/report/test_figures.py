@@ -28,7 +28,7 @@ from jepa_compare.report.figures.scores import (
     score_figure,
 )
 from jepa_compare.report.figures.sensitivity import sensitivity_figure
-from jepa_compare.report.figures.style import VARIABLES, look, number_text, short, wrapped
+from jepa_compare.report.figures.style import VARIABLES, number_text, row_style, short, wrapped
 from tests.support.synthetic import DEFAULT_LOSSES, Loss, Sweep, write_run
 
 
@@ -185,7 +185,7 @@ def test_svg_holds_no_colour_of_its_own_and_no_markup(comparison: Comparison) ->
     evil = '</text><script>alert(1)</script> & "quotes" $x_1$'
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=look(0).colour, marker="o")
+        axes.plot([0, 1], [0, 1], color=row_style(0).colour, marker="o")
         axes.set_xlabel(evil)
         axes.set_yticks([0], [evil])
 
@@ -232,7 +232,7 @@ def test_a_name_without_glyphs_is_drawn() -> None:
 
 
 def test_looks_differ() -> None:
-    assert len({look(index) for index in range(210)}) == 210
+    assert len({row_style(index) for index in range(210)}) == 210
 
 
 @pytest.mark.parametrize(

@@ -466,7 +466,12 @@ def test_the_evaluations_between_steps_are_no_training_time(
     takes(100.0, train_module.Evaluator, "quick")
     every = ("training.steps=6", "evaluation.interval=6", "evaluation.collapse_interval=2")
     summary = train(tmp_path / "run", *every, "training.checkpoint_interval=6")
-    assert summary["seconds"] == {"train": 6.0, "looks": 120.0, "evaluation": 0.0, "total": 126.0}
+    assert summary["seconds"] == {
+        "train": 6.0,
+        "interim_evaluations": 120.0,
+        "evaluation": 0.0,
+        "total": 126.0,
+    }
     assert summary["samples_per_second"] == 8 * job().config.training.frames
     state = checkpoint.load(tmp_path / "run", job(*every).identity["hash"], torch.device("cpu"))
     assert state is not None

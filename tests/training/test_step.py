@@ -63,9 +63,9 @@ def test_a_step_waits_for_nothing_and_launches_no_more_than_it_did(
 def test_a_batch_launches_few_kernels_because_many_are_simulated_at_once(tmp_path: Path) -> None:
     """Per step of the default task, over one chunk; 44; one batch at a time took 605."""
     with training(tmp_path / "run", "training.batch_size=32") as made, Operations() as data:
-        for step in range(made.ahead.steps):
+        for step in range(made.batches.steps):
             made.batch(step)
-    assert data.counts.total() / made.ahead.steps <= 47, data.counts.most_common(12)
+    assert data.counts.total() / made.batches.steps <= 47, data.counts.most_common(12)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library's heap")

@@ -1,4 +1,4 @@
-"""Is the latent space collapsed? The spread and the spectrum of latents, and what they say of a run.
+"""Is the latent space collapsed? Spread and spectrum of the latents, and a run's status.
 
 Shape legend: b trajectories, t frames, n samples, d latent dimensions.
 """

@@ -13,11 +13,11 @@ from jepa_compare.report.figures.bands import Band, band, spectrum_band
 from jepa_compare.report.figures.panels import Figure, Key, Panel
 from jepa_compare.report.figures.style import (
     MUTED,
-    REFERENCE_LOOKS,
-    Look,
+    REFERENCE_STYLES,
+    RowStyle,
     linear_axis,
     log_axis,
-    look,
+    row_style,
     short,
 )
 
@@ -57,7 +57,7 @@ _BAND = (
 
 def _row_keys(figure_data: FigureData, drawn: Sequence[str]) -> tuple[Key, ...]:
     return tuple(
-        Key(label=row.label, look=look(index))
+        Key(label=row.label, style=row_style(index))
         for index, row in enumerate(figure_data.rows)
         if row.label in drawn
     )
@@ -73,7 +73,7 @@ def _bands(figure_data: FigureData, key: str) -> dict[int, Band]:
 
 
 def _draw_bands(
-    bands: Mapping[int, Band], label: str, lines: Sequence[tuple[float, Look]], axes: "Axes"
+    bands: Mapping[int, Band], label: str, lines: Sequence[tuple[float, RowStyle]], axes: "Axes"
 ) -> None:
     values = np.concatenate([b.mean for b in bands.values()])
     low, high = float(values.min()), float(values.max())
@@ -84,7 +84,7 @@ def _draw_bands(
         linear_axis(axes, "y", 4)
     linear_axis(axes, "x", 4)
     for index, own in bands.items():
-        style = look(index)
+        style = row_style(index)
         if own.seeds > 1:
             axes.fill_between(
                 own.steps, own.low, own.high, color=style.colour, alpha=0.16, linewidth=0
@@ -161,12 +161,12 @@ def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
     if not found:
         return None
     untrained = next((r for r in comparison.references if r.policy == "untrained"), None)
-    threshold = Look(colour=MUTED)
+    threshold = RowStyle(colour=MUTED)
     panels = []
     for key, bands in found:
         lines = [(COLLAPSED_SPREAD, threshold)] if key == "eval/spread" else []
         if untrained is not None and key in untrained.estimates:
-            lines.append((untrained.estimates[key].mean, REFERENCE_LOOKS["untrained"]))
+            lines.append((untrained.estimates[key].mean, REFERENCE_STYLES["untrained"]))
         metric = describe(key)
         panels.append(
             Panel(
@@ -183,11 +183,11 @@ def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
         keys=(
             *keys,
             *(
-                [Key(label="untrained encoder", look=REFERENCE_LOOKS["untrained"])]
+                [Key(label="untrained encoder", style=REFERENCE_STYLES["untrained"])]
                 if untrained
                 else []
             ),
-            Key(label=f"spread {COLLAPSED_SPREAD:g}: collapse", look=threshold),
+            Key(label=f"spread {COLLAPSED_SPREAD:g}: collapse", style=threshold),
         ),
         how=_BAND + f" Spread is what decides: below {COLLAPSED_SPREAD:g}, with a probe worse than"
         " the untrained encoder's, all inputs share one latent. Ranks are scale-free: a collapsed"
@@ -231,7 +231,7 @@ def _draw_spectra(found: Mapping[int, Band], axes: "Axes") -> None:
     log_axis(axes, "y", _SMALLEST, 1.0)
     linear_axis(axes, "x")
     for index, own in found.items():
-        style = look(index)
+        style = row_style(index)
         mean = np.where(own.mean < _SMALLEST, np.nan, own.mean)
         if own.seeds > 1:
             low = np.where(np.isnan(mean), np.nan, np.maximum(own.low, _SMALLEST))

@@ -13,9 +13,9 @@ from jepa_compare.report.figures.style import (
     INK,
     MUTED,
     TEXT_SIZE,
-    Look,
+    RowStyle,
     linear_axis,
-    look,
+    row_style,
     short,
 )
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_PAIRS = 30
-_SEPARABLE = Look(colour=look(0).colour, marker="o")
-_NOT_SEPARABLE = Look(colour=MUTED, marker="D", dash=(3, 1.5), hollow=True)
+_SEPARABLE = RowStyle(colour=row_style(0).colour, marker="o")
+_NOT_SEPARABLE = RowStyle(colour=MUTED, marker="D", dash=(3, 1.5), hollow=True)
 
 
 def pair_figure(comparison: Comparison) -> Figure | None:
@@ -51,8 +51,8 @@ def pair_figure(comparison: Comparison) -> Figure | None:
         title=f"Paired differences in {metric.label}",
         panels=(panel,),
         keys=(
-            Key(label="separable (Holm-corrected p < .05)", look=_SEPARABLE),
-            Key(label="not separable", look=_NOT_SEPARABLE),
+            Key(label="separable (Holm-corrected p < .05)", style=_SEPARABLE),
+            Key(label="not separable", style=_NOT_SEPARABLE),
         ),
         how="Each line is a pair of rows, a − b: small marks are seeds, the large mark their mean,"
         " the bar the 95 % paired t-interval of this comparison alone"

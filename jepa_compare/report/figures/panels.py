@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jepa_compare.report.figures.style import MUTED, SETTINGS, TEXT_SIZE, VARIABLES, Look, short
+from jepa_compare.report.figures.style import MUTED, SETTINGS, TEXT_SIZE, VARIABLES, RowStyle, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -49,7 +49,7 @@ class Key:
     """One entry of a legend."""
 
     label: str
-    look: Look
+    style: RowStyle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,10 +184,10 @@ def _legend(canvas: "Canvas", keys: Sequence[Key], columns: int) -> None:
         Line2D(
             [],
             [],
-            color=key.look.colour,
-            marker=key.look.marker or "none",
-            markerfacecolor=key.look.face,
-            linestyle=key.look.line,
+            color=key.style.colour,
+            marker=key.style.marker or "none",
+            markerfacecolor=key.style.face,
+            linestyle=key.style.line,
             linewidth=1.4,
             markersize=5,
         )

@@ -12,10 +12,10 @@ from jepa_compare.report.figures.panels import Figure, Key, Panel
 from jepa_compare.report.figures.style import (
     INK,
     MUTED,
-    REFERENCE_LOOKS,
+    REFERENCE_STYLES,
     linear_axis,
     log_axis,
-    look,
+    row_style,
     wrapped,
 )
 from jepa_compare.report.tables import main_columns
@@ -91,7 +91,7 @@ def _draw_scores(
     else:
         linear_axis(axes, "x", ticks)
     for place, estimate in enumerate(estimates):
-        own = look(place)
+        own = row_style(place)
         points = _points(estimate)
         axes.plot(
             points,
@@ -119,7 +119,7 @@ def _draw_scores(
     for reference in floors:
         value = reference.estimates[metric.key].mean
         if inside[0] <= value <= inside[1]:
-            own = REFERENCE_LOOKS[reference.policy]
+            own = REFERENCE_STYLES[reference.policy]
             axes.axvline(value, color=own.colour, linestyle=own.line, linewidth=1, zorder=0.5)
     axes.set_xlim(inside)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -137,7 +137,7 @@ def _floor_keys(comparison: Comparison, metrics: Sequence[Metric]) -> tuple[Key,
         if any(metric.key in reference.estimates for metric in metrics):
             label = reference.label.partition(" (")[0]
             keys.setdefault(
-                reference.policy, Key(label=label, look=REFERENCE_LOOKS[reference.policy])
+                reference.policy, Key(label=label, style=REFERENCE_STYLES[reference.policy])
             )
     return tuple(keys.values())
 

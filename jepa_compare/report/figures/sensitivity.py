@@ -11,11 +11,11 @@ from jepa_compare.comparison.results import Comparison, Row
 from jepa_compare.report.figures.panels import Figure, Key, Panel
 from jepa_compare.report.figures.scores import full_name, is_wide
 from jepa_compare.report.figures.style import (
-    Look,
+    RowStyle,
     linear_axis,
     log_axis,
-    look,
     number_text,
+    row_style,
     short,
 )
 
@@ -36,26 +36,26 @@ def sensitivity_figure(comparison: Comparison) -> Figure | None:
     if not found:
         return None
     names = list(dict.fromkeys(name for _, series in found for name in series))
-    looks = {name: look(index) for index, name in enumerate(names[:_MOST_SERIES])}
-    rest = len(names) - len(looks)
+    row_styles = {name: row_style(index) for index, name in enumerate(names[:_MOST_SERIES])}
+    rest = len(names) - len(row_styles)
     return Figure(
         name="sensitivity",
         title=f"Sensitivity of {comparison.primary.label}",
         panels=tuple(
             Panel(
                 title=full_name(comparison.primary),
-                draw=functools.partial(_draw_sensitivity, comparison, axis, series, looks),
+                draw=functools.partial(_draw_sensitivity, comparison, axis, series, row_styles),
                 about=f"{comparison.primary.label} against {axis}",
                 width=330,
                 height=230,
             )
             for axis, series in found
         ),
-        keys=tuple(Key(label=name, look=own) for name, own in looks.items()),
+        keys=tuple(Key(label=name, style=own) for name, own in row_styles.items()),
         how="Mean over seeds with the 95 % t-interval at each value that was swept; lines join the"
         " values of what is otherwise the same setting. A method that needs one exact value is"
         " worth less than its best point.",
-        notes=(f"The first {len(looks)} of {len(names)} series are drawn.",) if rest else (),
+        notes=(f"The first {len(row_styles)} of {len(names)} series are drawn.",) if rest else (),
     )
 
 
@@ -83,7 +83,7 @@ def _draw_sensitivity(
     comparison: Comparison,
     axis: str,
     series: _Series,
-    looks: Mapping[str, Look],
+    row_styles: Mapping[str, RowStyle],
     axes: "Axes",
 ) -> None:
     metric = comparison.primary
@@ -96,7 +96,7 @@ def _draw_sensitivity(
         axes.set_xticks(swept, [number_text(value) for value in swept])
     linear_axis(axes, "y")
     for name, points in series.items():
-        if name not in looks:
+        if name not in row_styles:
             continue
         own = row_styles[name]
         scored = [(x, comparison.estimate(row, metric)) for x, row in points]

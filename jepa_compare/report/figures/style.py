@@ -54,7 +54,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class RowStyle:
     """How one row, or one floor, is drawn everywhere."""
 
     colour: str = MUTED
@@ -76,9 +76,9 @@ class Look:
         return PAPER if self.hollow else self.colour
 
 
-def look(index: int) -> Look:
+def row_style(index: int) -> RowStyle:
     """The look of the row at `index`: no two of the first 210 share all three signs."""
-    return Look(
+    return RowStyle(
         colour=COLOURS[index % len(COLOURS)],
         marker=MARKERS[index % len(MARKERS)],
         dash=DASHES[index % len(DASHES)],
@@ -96,12 +96,12 @@ MARKER_PATHS = {
 }
 """The markers around (0, 0), for legends on the page."""
 
-REFERENCE_LOOKS = {
-    "random": Look(dash=(1, 2)),
-    "straight_line": Look(dash=(4, 2)),
-    "untrained": Look(dash=(7, 2, 1.5, 2)),
-    "oracle": Look(dash=(13, 3)),
-    "door_script": Look(),
+REFERENCE_STYLES = {
+    "random": RowStyle(dash=(1, 2)),
+    "straight_line": RowStyle(dash=(4, 2)),
+    "untrained": RowStyle(dash=(7, 2, 1.5, 2)),
+    "oracle": RowStyle(dash=(13, 3)),
+    "door_script": RowStyle(),
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables that only the page has: both analysis_sets, cost, runs that did not end well, config."""
+"""The tables that only the page has: analysis sets, cost, runs that did not end well, config."""
 
 import math
 from collections.abc import Mapping, Sequence
