@@ -10,12 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jepa_compare.metrics import COLLAPSED_SPREAD
 from jepa_compare.runs.layout import Status
 
-COLLAPSED_SPREAD = 0.02
-"""In the worlds here: collapsed encoders end at .004 to .007, those that only an EMA target holds
-up at .02 to .08, those with a loss against collapse at .19 to .98; untrained ones are at .21 to
-.35."""
 _RANK_EPS = 1e-7  # RankMe's and LiDAR's
 _LIDAR_WITHIN = 1e-4  # LiDAR's ridge on the within-class covariance
 _NUMERICAL_ZERO = 1e-12  # of the largest eigenvalue; float64 leaves noise below
