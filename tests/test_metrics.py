@@ -1,6 +1,7 @@
 """The catalogue: built-in descriptions, those that evaluations bring, and who wins."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -90,10 +91,10 @@ def test_a_description_that_no_table_can_show_is_refused(changed: dict[str, obje
 
 def test_of_a_built_in_metric_the_code_is_right() -> None:
     ours = metrics.describe("eval/probe_rmse", "px")
-    stored = Metric(key=ours.key, **(ours.description() | {"about": "worded anew", "decimals": 4}))
+    stored = replace(ours, about="worded anew", decimals=4)
     assert metrics.described(stored) == ours
     for field, value in (("better", "higher"), ("label", "my RMSE"), ("high", 1.0)):
-        other = Metric(key=ours.key, **(ours.description() | {field: value}))
+        other = replace(ours, **{field: value})
         with pytest.raises(ValueError, match=f"eval/probe_rmse is built in, .*{field}={value!r}"):
             metrics.described(other)
     assert metrics.described(mine()) == mine()
