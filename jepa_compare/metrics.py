@@ -215,12 +215,17 @@ def describe(key: str, unit: str = "") -> Metric:
     return replace(rule, key=key, **texts)
 
 
+def is_built_in(key: str) -> bool:
+    """Whether the code describes this metric."""
+    return _rule(key)[0] is not None
+
+
 def described(metric: Metric) -> Metric:
     """The description that counts: the code's for a built-in metric, in the unit that `metric` has.
 
     Raises ValueError if the two contradict each other.
     """
-    if _rule(metric.key)[0] is None:
+    if not is_built_in(metric.key):
         return metric
     ours = describe(metric.key, metric.unit)
     # A later version may word a legend anew, or round in another way.
