@@ -182,18 +182,16 @@ class ReferencePolicy:
     name: str
     """As in `floors/<key>.json`."""
     label: str
-    """For people."""
     kind: Literal["floor", "ceiling", "reference"]
 
 
-REFERENCE_POLICIES = (
+REFERENCE_POLICIES = (  # floors first, then ceilings: a table's last rows
     ReferencePolicy(name="random", label="random policy", kind="floor"),
     ReferencePolicy(name="straight_line", label="straight line", kind="floor"),
     ReferencePolicy(name="untrained", label="untrained encoder", kind="floor"),
     ReferencePolicy(name="oracle", label="oracle dynamics", kind="ceiling"),
     ReferencePolicy(name="door_script", label="door script", kind="ceiling"),
 )
-"""Floors first, then ceilings: the order of a table's last rows."""
 
 
 def reference_policies(names: Iterable[str]) -> tuple[ReferencePolicy, ...]:
