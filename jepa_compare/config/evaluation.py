@@ -113,7 +113,7 @@ class EvaluationSettings:
     interval: int = at_least(1)
     """Training steps between probes and rollouts."""
     collapse_interval: int = at_least(1)
-    """Training steps between looks at the spread and spectrum of the latents."""
+    """Training steps between measurements of the spread and spectrum of the latents."""
     frames: int = at_least(2)
     """Frames per trajectory."""
     trajectories: int = at_least(2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jepa_compare.metrics import COLLAPSED_SPREAD
 
-_CONFIRMATIONS = 2  # one low look may be a dip that a healthy run passes through early
+_CONFIRMATIONS = 2  # one low value may be a dip that a healthy run passes through early
 _RECOVERED_SPREAD = 2 * COLLAPSED_SPREAD  # so that a spread at the threshold warns once
 
 
@@ -24,7 +24,7 @@ def collapse_alarms(spreads: Iterable[tuple[int, float]]) -> list[Alarm]:
 
     A function of the history alone, so a resumed run that reads its rows back warns exactly where
     an uninterrupted one does; a warning is new if its step is the last one of the history. Raised
-    when two looks in a row are below the collapse threshold, and again only after a recovery to
+    when two values in a row are below the collapse threshold, and again only after a recovery to
     twice the threshold. Values that are not finite are the loop's to report and are skipped.
     """
     alarms: list[Alarm] = []

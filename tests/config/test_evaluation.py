@@ -32,6 +32,7 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
         ("planning__planner__max_action_norm", -1.0, "above 0"),
         ("planning__planner__temperature", 0.1, "null for cem"),
         ("planning__planner__execute", "sample", "mean or best for cem"),
+        ("measures__mine", {"steps": 1}, "a node with a `_target_`"),
         ("figures__gif_episodes", 9, "between 0 and figures.episodes=8"),
     ],
 )
