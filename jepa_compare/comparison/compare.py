@@ -1,11 +1,11 @@
-"""`compare`: from loaded runs to findings: rows, estimates, tests, words."""
+"""`compare`: from loaded runs to rows, estimates, tests and the conclusion in words."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from jepa_compare import metrics as catalogue
 from jepa_compare.comparison import conclusion
-from jepa_compare.comparison.differences import counted
+from jepa_compare.comparison.differences import counted, find_differences
 from jepa_compare.comparison.pairs import compare_pairs
 from jepa_compare.comparison.results import (
     ANALYSIS_SETS,
@@ -47,7 +47,9 @@ def compare(
     present = catalogue.in_order(_metric_keys(runs))
     primary = _primary(metric, present)
     chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
-    rows, differences, pooled = group_rows(runs.runs, chosen)
+    differences = find_differences(runs.runs)
+    rows = group_rows(runs.runs, differences, chosen)
+    kept_apart = {*rows[0].axes, *rows[0].unswept}
     estimates: Estimates = {
         (analysis_set, column.key, row.label): estimate(
             scores_by_seed(row, column, analysis_set), len(row.seeds)
@@ -74,7 +76,7 @@ def compare(
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     tests = pairs.get(("all", primary.key), ())
     unswept = tuple(
-        UnsweptSetting(key=key, values=counted(runs, key), apart=key not in pooled)
+        UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)
         for key in differences.unswept
     )
     return Comparison(
@@ -125,7 +127,7 @@ def _best_first(rows: Sequence[Row], estimates: Estimates, primary: Metric) -> t
     sign = 1.0 if primary.better == "lower" else -1.0
 
     def place(row: Row) -> tuple[bool, float, str]:
-        found = estimates["all", primary.key, row.label]
-        return found.n == 0, sign * found.mean if found.n else 0.0, row.label
+        estimate = estimates["all", primary.key, row.label]
+        return estimate.n == 0, sign * estimate.mean if estimate.n else 0.0, row.label
 
     return tuple(sorted(rows, key=place))

@@ -25,6 +25,12 @@ def seeds_text(n: int) -> str:
     return f"{n} seed" + "s" * (n != 1)
 
 
+def listed(items: Sequence[str], most: int = 6) -> str:
+    """The first items with commas, and how many more there are."""
+    rest = len(items) - most
+    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def interval_text(metric: Metric, interval: tuple[float, float], *, signed: bool = False) -> str:
     """ "[0.08, 0.16]"."""
     return f"[{', '.join(metric.text(end, signed=signed) for end in interval)}]"
@@ -53,33 +59,28 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
 
     "A over B: +0.12 [0.08, 0.16] door success, 10 seeds, p = .002", where p is Holm-corrected.
     """
-    unit = unit_text(metric)
-    n = len(pair.differences)
+    unit, seeds = unit_text(metric), seeds_text(len(pair.differences))
+    a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
     if pair.note:
-        seen = f" ({metric.text(pair.mean, signed=True)}{unit})" if n else ""
-        sentence = f"{pair.a} and {pair.b}: no conclusion on {metric.label}, {pair.note}{seen}"
+        seen = f" ({metric.text(mean, signed=True)}{unit})" if pair.differences else ""
+        sentence = f"{a} and {b}: no conclusion on {metric.label}, {pair.note}{seen}"
         return dataclasses.replace(pair, sentence=sentence)
-    assert pair.interval is not None  # every tested pair has one
-    if pair.separable and metric.better is not None:
-        a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
-        if not is_better(metric, mean):
-            a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
+    assert interval is not None  # every tested pair has one
+    if pair.separable and metric.better is not None and not is_better(metric, mean):
+        a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
+    difference = f"{metric.text(mean, signed=True)}{unit} {interval_text(metric, interval)}"
+    p = p_text(pair.p_holm)
+    if not pair.separable:
         sentence = (
-            f"{a} over {b}: {metric.text(mean, signed=True)}{unit}"
-            f" {interval_text(metric, interval)} {metric.label}, {seeds_text(n)},"
-            f" {p_text(pair.p_holm)}"
+            f"{a} and {b}: not separable by {metric.label} with {seeds} ({difference}, {p};"
+            f" {detectable_text(metric, pair.detectable)})"
         )
-    elif pair.separable:
-        sentence = (
-            f"{pair.a} and {pair.b} differ: {metric.text(pair.mean, signed=True)}{unit}"
-            f" {interval_text(metric, pair.interval)} {metric.label}, {seeds_text(n)},"
-            f" {p_text(pair.p_holm)} (neither direction is better)"
-        )
+    elif metric.better is not None:
+        sentence = f"{a} over {b}: {difference} {metric.label}, {seeds}, {p}"
     else:
-        seen = f"{metric.text(pair.mean, signed=True)}{unit} {interval_text(metric, pair.interval)}"
         sentence = (
-            f"{pair.a} and {pair.b}: not separable by {metric.label} with {seeds_text(n)} ({seen},"
-            f" {p_text(pair.p_holm)}; {detectable_text(metric, pair.detectable)})"
+            f"{a} and {b} differ: {difference} {metric.label}, {seeds}, {p} (neither direction is"
+            " better)"
         )
     return dataclasses.replace(pair, sentence=sentence)
 
@@ -143,8 +144,9 @@ def write_conclusion(
     """
 
     def on(metric: Metric, analysis_set: AnalysisSet) -> str:
-        own = {row.label: estimates[analysis_set, metric.key, row.label] for row in rows}
-        return conclusion(rows, own, pairs.get((analysis_set, metric.key), ()), metric, baseline)
+        of_metric = {row.label: estimates[analysis_set, metric.key, row.label] for row in rows}
+        tests = pairs.get((analysis_set, metric.key), ())
+        return conclusion(rows, of_metric, tests, metric, baseline)
 
     sentences = [on(primary, "all")]
     tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
@@ -225,15 +227,14 @@ def conclusion(
             f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
         )
     seeds = max(len(pair.differences) for pair in tested)
-    rivals = _rivals(leader, rows, pairs, metric)
-    named = ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
+    rivals = listed(_rivals(leader, rows, pairs, metric), 3)
     return (
         f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {named} with {seeds_text(seeds)}. {tally}"
+        f" {rivals} with {seeds_text(seeds)}. {tally}"
     )
 
 
 def _smallest_lead(best: str, pairs: Sequence[Pair]) -> str:
     """The sentence of the closest rival."""
-    own = [pair for pair in pairs if best in (pair.a, pair.b)]
-    return min(own, key=lambda pair: abs(pair.mean)).sentence
+    of_best = [pair for pair in pairs if best in (pair.a, pair.b)]
+    return min(of_best, key=lambda pair: abs(pair.mean)).sentence

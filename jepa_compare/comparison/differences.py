@@ -1,4 +1,4 @@
-"""Which settings a sweep varied on purpose, and which differ behind its back.
+"""Which settings a sweep varied on purpose, and which differ unswept.
 
 Jobs of a sweep are composed when they start: an edit to a YAML file during the sweep changes the
 later jobs, and runs of two days may differ in version or hardware. So each run's resolved config is
@@ -16,47 +16,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jepa_compare.comparison.losses import LOSS
 from jepa_compare.comparison.runs import Run, Value
+from jepa_compare.runs.identity import HARMLESS, counts
 
+LOSS = "aux_loss"
+LOSS_KEYS = (LOSS, f"{LOSS}.name")
+"""The keys of a row that are the loss itself."""
 _PRESET = "experiment"
-
-# What cannot change a number: where and how often things are written, and which machine of many.
-_IGNORED = frozenset(
-    {
-        "seed",
-        "sweep",
-        "device",  # as asked for; hardware.device is what was used
-        "training.log_interval",
-        "training.gradient_interval",
-        "training.checkpoint_interval",
-        "training.retries",
-        "evaluation.interval",
-        "evaluation.collapse_interval",
-        "evaluation.planning.chunk",
-        "environment.CUDA_VISIBLE_DEVICES",
-        "environment.SLURM_JOB_ID",
-        "command",
-    }
-)
-# Except in runs with this setting: see `config.run_hash`.
-_DECIDES = {
-    "evaluation.interval": lambda config: config.get("training.on_collapse") == "stop",
-    "evaluation.collapse_interval": lambda config: config.get("training.on_collapse") == "stop",
-    "training.gradient_interval": lambda config: config.get("training.compile", "off") != "off",
-}
-_IGNORED_GROUPS = ("tracking.", "evaluation.figures.")
-# Worth a warning, but no reason to take runs apart: these do not compute the numbers.
-_HARMLESS = frozenset(
-    {
-        "versions.wandb",
-        "versions.scipy",
-        "versions.hydra-core",
-        "versions.omegaconf",
-        "hardware.cores",
-        "git.dirty",
-    }
-)
+# Rows average over the seed, and the device that was asked for is compared as hardware.device.
+_COMPARED_OTHERWISE = ("seed", "device")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,19 +33,12 @@ class Differences:
 
     axes: tuple[str, ...]
     """Swept on purpose: the loss first, then by name. A group's choice goes by the group's name."""
-    apart: tuple[str, ...]
-    """UnsweptSetting that can change numbers."""
-    harmless: tuple[str, ...]
-    """UnsweptSetting that cannot."""
-
-    @property
-    def unswept(self) -> tuple[str, ...]:
-        """All of it."""
-        return self.apart + self.harmless
+    unswept: tuple[str, ...]
+    """The others; those that can change numbers first."""
 
 
 def value_of(run: Run, key: str) -> Value:
-    """What a run has at an axis or a unswept key; None where it has none."""
+    """What a run has at an axis or an unswept key; None where it has none."""
     if key in run.config:
         return run.config[key]
     if key == LOSS:
@@ -85,11 +46,6 @@ def value_of(run: Run, key: str) -> Value:
     if key in run.choices:
         return run.choices[key]
     return run.provenance.get(key)
-
-
-def is_harmless(key: str) -> bool:
-    """Whether a difference in `key` leaves the numbers alone."""
-    return key in _HARMLESS
 
 
 def is_known(run: Run, key: str) -> bool:
@@ -100,8 +56,8 @@ def is_known(run: Run, key: str) -> bool:
 
 def counted(runs: Iterable[Run], key: str) -> dict[str, int]:
     """Runs per value of `key`, the most frequent value first, then by text."""
-    counts = Counter(as_text(value_of(run, key)) for run in runs)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    times = Counter(as_text(value_of(run, key)) for run in runs)
+    return dict(sorted(times.items(), key=lambda item: (-item[1], item[0])))
 
 
 def as_text(value: Value) -> str:
@@ -113,10 +69,12 @@ def as_text(value: Value) -> str:
 
 def find_differences(runs: Sequence[Run]) -> Differences:
     """Sort every key that differs between `runs` into axes and unswept (see the module)."""
-    varying = _varying([run.config for run in runs])
     evaluated = _varying([run.config for run in runs if run.status is not None])
-    varying = [key for key in varying if not key.startswith("evaluation.") or key in evaluated]
-    varying += _deciding(runs)
+    varying = [
+        key
+        for key in _varying([run.config for run in runs])
+        if not key.startswith("evaluation.") or key in evaluated
+    ]
     written = {_key(override) for run in runs for override in run.overrides}
     groups = [
         group
@@ -142,8 +100,7 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     unswept += _varying([run.provenance for run in runs if run.provenance])
     return Differences(
         axes=tuple(sorted(axes, key=lambda key: (key != LOSS, key))),
-        apart=tuple(key for key in unswept if key not in _HARMLESS),
-        harmless=tuple(key for key in unswept if key in _HARMLESS),
+        unswept=tuple(sorted(unswept, key=HARMLESS.__contains__)),
     )
 
 
@@ -152,24 +109,22 @@ def _varying(records: Sequence[Mapping[str, Value]]) -> list[str]:
     if not records:
         return []
     seen: dict[str, Value] = {}
-    counts: Counter[str] = Counter()
+    present: Counter[str] = Counter()
     varying: set[str] = set()
     for record in records:
         for key, value in record.items():
-            counts[key] += 1
+            present[key] += 1
             if value != seen.setdefault(key, value):
                 varying.add(key)
-    varying |= {key for key, count in counts.items() if count < len(records)}
-    return sorted(k for k in varying if k not in _IGNORED and not k.startswith(_IGNORED_GROUPS))
+    varying |= {key for key, count in present.items() if count < len(records)}
+    return sorted(key for key in varying if _matters(records, key))
 
 
-def _deciding(runs: Sequence[Run]) -> list[str]:
-    """Keys that are ignored as a rule and differ between runs whose training depends on them."""
-    return [
-        key
-        for key, decides in _DECIDES.items()
-        if len({run.config.get(key) for run in runs if decides(run.config)}) > 1
-    ]
+def _matters(records: Sequence[Mapping[str, Value]], key: str) -> bool:
+    """Whether the difference is between records in which the setting can change a number."""
+    if key in _COMPARED_OTHERWISE:
+        return False
+    return len({record.get(key, ...) for record in records if counts(key, record)}) > 1
 
 
 def _key(override: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jepa_compare.comparison.history import damaged_lines
-from jepa_compare.comparison.losses import with_losses
 from jepa_compare.comparison.parse import parse_run
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
 from jepa_compare.comparison.summary import is_evaluation_name, parse_floor
@@ -84,7 +83,7 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
             left_out.append(
                 LeftOut(path=path / layout.METRICS, what="lines", reason=reason, count=skipped)
             )
-    kept = _without_duplicates(with_losses(runs), left_out)
+    kept = _without_duplicates(runs, left_out)
     return Runs(runs=tuple(kept), left_out=tuple(dict.fromkeys(left_out)), roots=roots)
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jepa_compare.comparison import conclusion
-from jepa_compare.comparison.differences import governs, value_of
-from jepa_compare.comparison.losses import LOSS_KEYS
+from jepa_compare.comparison.differences import LOSS_KEYS, governs, value_of
 from jepa_compare.comparison.results import AnalysisSet, Pair, Row
 from jepa_compare.comparison.runs import Run, TaskRows, Value
 from jepa_compare.comparison.scores import score, scores_by_seed
@@ -80,9 +79,7 @@ def compare_pairs(
                 differences=pair.differences,
                 dropped=len({*pair.a.seeds, *pair.b.seeds}) - len(pair.differences),
                 mean=float(test.mean[i]),
-                interval=None
-                if math.isnan(test.low[i])
-                else (float(test.low[i]), float(test.high[i])),
+                interval=test.interval(i),
                 p=float(p[i]),
                 p_holm=float(corrected[i]),
                 p_sign_flip=float(flipped[i]) if clean[i] else math.nan,
@@ -134,12 +131,12 @@ def _why_no_test(pair: _Paired) -> str:
 def _improvement(a: Scores, b: Scores, metric: Metric) -> float | None:
     if min(len(a), len(b)) < FEWEST_FOR_SHAPE or metric.better is None:
         return None
-    own, others = np.array(list(a.values())), np.array(list(b.values()))
-    return probability_of_improvement(own, others, metric.better == "higher")
+    x, y = np.array(list(a.values())), np.array(list(b.values()))
+    return probability_of_improvement(x, y, metric.better == "higher")
 
 
 class _Pairer:
-    """Pairs rows on one metric in one analysis_set; each row is sorted into units once."""
+    """Pairs rows on one metric in one analysis set; each row is sorted into units once."""
 
     def __init__(self, metric: Metric, analysis_set: AnalysisSet) -> None:
         self.metric = metric
@@ -150,10 +147,10 @@ class _Pairer:
     def pair(self, a: Row, b: Row) -> _Paired:
         """Mean difference per seed over the units that both rows have a score for."""
         keys = _matching(a, b)
-        own, others = self._by_unit(a, keys), self._by_unit(b, keys)
-        units = [unit for unit in own if unit in others]
-        gaps = [self._score(own[unit]) - self._score(others[unit]) for unit in units]
-        counts = [self._tasks(own[unit], others[unit]) for unit in units]
+        of_a, of_b = self._by_unit(a, keys), self._by_unit(b, keys)
+        units = [unit for unit in of_a if unit in of_b]
+        gaps = [self._score(of_a[unit]) - self._score(of_b[unit]) for unit in units]
+        counts = [self._tasks(of_a[unit], of_b[unit]) for unit in units]
         by_task = [count for count in counts if count is not None]
         tasks = None
         if counts and len(by_task) == len(counts):  # all or none: one kind of difference per pair
@@ -175,11 +172,11 @@ class _Pairer:
     def _by_unit(self, row: Row, keys: tuple[str, ...]) -> Units:
         slot = row.label, keys
         if slot not in self._units:
-            found: dict[Unit, list[Run]] = defaultdict(list)
+            units: dict[Unit, list[Run]] = defaultdict(list)
             for run in row.runs:
                 if not math.isnan(score(run, self.metric, self.analysis_set)):
-                    found[(run.seed, *(value_of(run, key) for key in keys))].append(run)
-            self._units[slot] = found
+                    units[(run.seed, *(value_of(run, key) for key in keys))].append(run)
+            self._units[slot] = units
         return self._units[slot]
 
     def _score(self, runs: Sequence[Run]) -> float:
@@ -194,8 +191,8 @@ class _Pairer:
         one, other = _outcomes(a[0], self._kind), _outcomes(b[0], self._kind)
         if one is None or other is None or len(one.success) != len(other.success):
             return None
-        found = paired_by_task(one.success, other.success)
-        return found if found[3] else None
+        result = paired_by_task(one.success, other.success)
+        return result if result[3] else None
 
 
 def _matching(a: Row, b: Row) -> tuple[str, ...]:
@@ -211,7 +208,7 @@ def _matching(a: Row, b: Row) -> tuple[str, ...]:
 
 
 def _confounds(key: str, a: Row, b: Row) -> bool:
-    """Whether the rows differ in a unswept key for another reason than being two losses.
+    """Whether the rows differ in an unswept key for another reason than being two losses.
 
     A setting of vicreg alone that was edited keeps two vicreg rows from being tested against each
     other, not against dino, which has no such setting.

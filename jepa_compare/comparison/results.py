@@ -1,4 +1,4 @@
-"""What a comparison found: plain frozen records that tables, figures and the page are made of.
+"""The results of a comparison: plain frozen records that tables, figures and the page are made of.
 
 Two analysis sets stand side by side. "all": a collapsed run counts with its own score, a diverged
 one with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
@@ -80,7 +80,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """The paired difference a - b between two rows on one metric, in one analysis_set."""
+    """The paired difference a - b between two rows on one metric, in one analysis set."""
 
     a: str
     b: str
@@ -97,7 +97,7 @@ class Pair:
     p: float
     """Paired t, two-sided; NaN when there is no test."""
     p_holm: float
-    """The same, corrected by Holm for all pairs of this metric and analysis_set."""
+    """The same, corrected by Holm for all pairs of this metric and analysis set."""
     p_sign_flip: float
     """Exact permutation test over the signs, not corrected."""
     improvement: float | None

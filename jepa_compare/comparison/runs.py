@@ -104,8 +104,6 @@ class Run:
     step: int
     steps: int
     """Steps done, and planned."""
-    variant: str = ""
-    """The chosen option of the loss's group, where runs of that name chose different losses."""
     started: float | None
     """Unix time; `ended` too."""
     ended: float | None
@@ -135,8 +133,8 @@ class Run:
 
     @property
     def loss(self) -> str:
-        """What a table calls the auxiliary loss: its name, or the option chosen (`losses.py`)."""
-        return self.variant or self.name
+        """What a table calls the auxiliary loss: its name."""
+        return self.name
 
     @property
     def outcome(self) -> Outcome:

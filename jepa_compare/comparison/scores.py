@@ -7,8 +7,8 @@ interrupted or unfinished one is missing. The set "healthy" takes healthy runs o
 
 import math
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,31 +36,28 @@ def untrained_metrics(run: Run) -> Mapping[str, float]:
 
 def scores_by_seed(row: Row, metric: Metric, analysis_set: AnalysisSet) -> dict[int, float]:
     """Finite score per seed, the mean where a seed has several runs."""
-    found: dict[int, list[float]] = defaultdict(list)
+    scores: dict[int, list[float]] = defaultdict(list)
     for run in row.runs:
         value = score(run, metric, analysis_set)
         if not math.isnan(value):
-            found[run.seed].append(value)
-    return {seed: sum(values) / len(values) for seed, values in found.items()}
+            scores[run.seed].append(value)
+    return {seed: sum(values) / len(values) for seed, values in scores.items()}
 
 
 def estimate(scores: Mapping[int, float], seeds: int) -> Estimate:
     """Mean and t-interval of per-seed scores; `seeds` is how many there should be."""
     values = np.array(list(scores.values()), float)
     test = t_test(values[None])
-    low, high = float(test.low[0]), float(test.high[0])
-    note = ""
-    if math.isnan(low):
-        reasons = ("no run with a score", "one seed: no interval", "no variance: no interval")
-        note = reasons[min(len(values), 2)]
+    interval = test.interval(0)
+    reasons = ("no run with a score", "one seed: no interval", "no variance: no interval")
     return Estimate(
         scores=scores,
         missing=seeds - len(scores),
         mean=float(test.mean[0]),
-        interval=None if math.isnan(low) else (low, high),
+        interval=interval,
         sd=float(test.sd[0]),
         iqm=interquartile_mean(values) if len(values) >= FEWEST_FOR_SHAPE else None,
-        note=note,
+        note="" if interval else reasons[min(len(values), 2)],
     )
 
 
@@ -80,28 +77,24 @@ def references(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[Referenc
 
     Rows share a floor when they name the same file; a sweep over two worlds has two of each.
     """
-    found = []
+    references = []
     named = {name for row in rows for run in row.runs for name in run.floors}
     for policy in reference_policies(named):
         shared = _sharing(rows, policy.name)
         for members in shared:
             estimates = _reference_estimates(members, policy.name, metrics)
-            if not estimates:
-                continue
             names = tuple(row.label for row in members)
-            found.append(
-                Reference(
-                    label=policy.label + (f" ({_joined(names)})" if len(shared) > 1 else ""),
-                    policy=policy.name,
-                    rows=names,
-                    estimates=estimates,
+            others = ", ".join(names[:2]) + (", …" if len(names) > 2 else "")
+            if estimates:
+                references.append(
+                    Reference(
+                        label=policy.label + (f" ({others})" if len(shared) > 1 else ""),
+                        policy=policy.name,
+                        rows=names,
+                        estimates=estimates,
+                    )
                 )
-            )
-    return tuple(found)
-
-
-def _joined(names: Sequence[str]) -> str:
-    return ", ".join(names[:2]) + (", …" if len(names) > 2 else "")
+    return tuple(references)
 
 
 def _sharing(rows: Sequence[Row], policy: str) -> list[list[Row]]:
@@ -118,46 +111,40 @@ def _sharing(rows: Sequence[Row], policy: str) -> list[list[Row]]:
     return [members for _, members in groups]
 
 
+def first_floors(runs: Iterable[Run]) -> dict[str, Floor]:
+    """The floors of `runs` by key: of files with one key the first, in the order of paths."""
+    floors: dict[str, Floor] = {}
+    for run in sorted(runs, key=lambda run: str(run.path)):
+        for floor in run.floors.values():
+            floors.setdefault(floor.key, floor)
+    return floors
+
+
 def _reference_estimates(
     rows: Sequence[Row], policy: str, metrics: Sequence[Metric]
 ) -> dict[str, Estimate]:
-    """By metric key. Each floor file counts once, under its seed (or 0 if it has none).
+    """By metric key. Each floor counts once, under its seed (or 0 if it has none).
 
-    Of files with one name but other numbers the version that most runs have counts; of the
-    untrained encoder that runs of one seed share, so does the middle value of theirs.
+    Of files with one key but other numbers the first counts, in the order of paths, which a warning
+    says. Runs of one seed start from the same encoder: of what they measured of it, and of its
+    floor, the middle value counts.
     """
     runs = [run for row in rows for run in row.runs if policy in run.floors]
-    versions: dict[str, list[Floor]] = defaultdict(list)
-    for run in runs:
-        versions[run.floors[policy].key].append(run.floors[policy])
-    floors = [_most_frequent(found) for found in versions.values()]
+    floors = [floor for floor in first_floors(runs).values() if floor.policy == policy]
+    measured = [(floor.seed or 0, floor.metrics) for floor in floors]
+    average = statistics.fmean
+    if policy == "untrained":
+        measured += [(run.seed, run.untrained) for run in runs]
+        average = statistics.median_low
     seedless = all(floor.seed is None for floor in floors)
     estimates = {}
     for metric in metrics:
-        found: dict[int, list[float]] = defaultdict(list)
-        for floor in floors:
-            found[floor.seed or 0].append(floor.metrics.get(metric.key, math.nan))
-        if policy == "untrained":  # the probe of an untrained encoder stands in each run
-            for run in runs:
-                found[run.seed].append(run.untrained.get(metric.key, math.nan))
-        finite = {
-            seed: [value for value in values if math.isfinite(value)]
-            for seed, values in found.items()
-        }
-        middle = statistics.median_low if policy == "untrained" else statistics.fmean
-        scores = {seed: middle(values) for seed, values in sorted(finite.items()) if values}
-        if not scores:
-            continue
-        found_one = estimate(scores, len(scores))
-        estimates[metric.key] = replace(found_one, note="") if seedless else found_one
+        values: dict[int, list[float]] = defaultdict(list)
+        for seed, numbers in measured:
+            if math.isfinite(value := numbers.get(metric.key, math.nan)):
+                values[seed].append(value)
+        if values:
+            scores = {seed: average(values[seed]) for seed in sorted(values)}
+            result = estimate(scores, len(scores))
+            estimates[metric.key] = replace(result, note="") if seedless else result
     return estimates
-
-
-def _most_frequent(floors: Sequence[Floor]) -> Floor:
-    """The first of those whose numbers occur most often (they are cached: few are distinct)."""
-    distinct = list({id(floor): floor for floor in floors}.values())
-    if len(distinct) == 1:
-        return distinct[0]
-    counts = Counter(id(floor) for floor in floors)
-    votes = [sum(counts[id(f)] for f in distinct if f.metrics == own.metrics) for own in distinct]
-    return distinct[votes.index(max(votes))]

@@ -42,6 +42,11 @@ class MeanTest:
     p: Float[np.ndarray, " rows"]
     """Two-sided, uncorrected."""
 
+    def interval(self, row: int) -> tuple[float, float] | None:
+        """(low, high) of one row; None where there is no interval."""
+        low, high = float(self.low[row]), float(self.high[row])
+        return None if math.isnan(low) else (low, high)
+
 
 def t_test(values: Float[np.ndarray, "rows seeds"], level: float = LEVEL) -> MeanTest:
     """Student's t over the last axis, NaN ignored: mean ± t · sd/√n, and the test of mean zero.

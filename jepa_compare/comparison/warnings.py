@@ -4,17 +4,17 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.conclusion import seeds_text
-from jepa_compare.comparison.differences import is_harmless
+from jepa_compare.comparison.conclusion import listed, seeds_text
 from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
+from jepa_compare.comparison.scores import first_floors
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
 from jepa_compare.metrics import Metric, describe
+from jepa_compare.runs.identity import HARMLESS
 
 ENOUGH_TASKS = 100
 """Evaluation tasks below which methods of the usual quality cannot be told apart."""
 _NEAR_BOUND = 0.95  # success rates beyond it, or below 1 - it, are far from normal
-_MOST_LISTED = 6
 
 
 def find_warnings(
@@ -29,34 +29,29 @@ def find_warnings(
 ) -> tuple[str, ...]:
     """One sentence each, the gravest first; `estimates` and `pairs` are those of `primary`."""
     return (
-        *(_about_unswept(found, by or ()) for found in unswept),
+        *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
         *_about_tasks(runs),
         *_about_evaluations(runs),
+        *_about_floors(runs),
         *_about_shape(rows, estimates, primary, skewed),
         *_about_left_out(runs),
     )
 
 
-def listed(items: Sequence[str]) -> str:
-    """Items with commas, and how many more there are."""
-    rest = len(items) - _MOST_LISTED
-    return ", ".join(items[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _about_unswept(unswept: UnsweptSetting, by: Sequence[str]) -> str:
-    values = listed([f"{value} ({count})" for value, count in unswept.values.items()])
-    if unswept.key in by:
+def _about_unswept(setting: UnsweptSetting, by: Sequence[str]) -> str:
+    values = listed([f"{value} ({count})" for value, count in setting.values.items()])
+    if setting.key in by:
         effect = "rows are made by it, as asked"
-    elif unswept.apart:
+    elif setting.apart:
         effect = "rows are kept apart, and pairs that differ in it are not tested"
-    elif is_harmless(unswept.key):
+    elif setting.key in HARMLESS:
         effect = "it does not compute the numbers, so rows are averaged over it"
     else:
         effect = "rows are averaged over it, as asked"
-    return f"{unswept.key} differs between runs and was not swept: {values}; {effect}."
+    return f"{setting.key} differs between runs and was not swept: {values}; {effect}."
 
 
 def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:
@@ -123,6 +118,15 @@ def _about_evaluations(runs: Runs) -> list[str]:
         return []
     names = listed([f"{name} ({count})" for name, count in others.most_common()])
     return [f"Runs hold evaluations that are not shown here; --evaluation=HASH shows one: {names}."]
+
+
+def _about_floors(runs: Runs) -> list[str]:
+    first = first_floors(runs)
+    floors = [floor for run in runs for floor in run.floors.values()]
+    differing = {floor.key for floor in floors if floor.metrics != first[floor.key].metrics}
+    if not differing:
+        return []
+    return [f"Floors of one key with other numbers, the first counts: {listed(sorted(differing))}."]
 
 
 def _about_shape(

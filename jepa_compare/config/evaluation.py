@@ -9,6 +9,7 @@ from typing import Any
 from jepa_compare.checks import require
 from jepa_compare.config import bounds
 from jepa_compare.config.bounds import above, at_least, one_of, satisfying
+from jepa_compare.runs.identity import without_idle
 
 EVALUATION_VERSION = 2
 """Raise it with every change of the code that moves a number of an evaluation or a floor while the
@@ -134,12 +135,8 @@ class EvaluationSettings:
     def identity(self) -> dict[str, Any]:
         """What decides the results, as plain data: two settings that agree in it give the same
         metrics. When and how much is drawn or held in memory is left out."""
-        kept = asdict(self)
-        kept["version"] = EVALUATION_VERSION
-        for name in ("interval", "collapse_interval", "figures"):
-            del kept[name]
-        del kept["planning"]["chunk"]
-        return kept
+        kept = without_idle(asdict(self), {}, "evaluation")
+        return kept | {"version": EVALUATION_VERSION}
 
     def check(self) -> None:
         """Raise a ConfigError for the first value out of range."""

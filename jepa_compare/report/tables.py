@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jepa_compare.comparison.conclusion import conclusion, interval_text, p_text, seeds_text
-from jepa_compare.comparison.differences import as_text
-from jepa_compare.comparison.losses import LOSS_KEYS
+from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
 from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value

@@ -1,12 +1,13 @@
-"""What a sweep varied on purpose, what differs behind its back, and the rows that follow."""
+"""What a sweep varied on purpose, what differs unswept, and the rows that follow."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from jepa_compare.comparison import Comparison, compare, load_runs
-from jepa_compare.comparison.differences import _HARMLESS
+from jepa_compare.runs.identity import HARMLESS
 from jepa_compare.system.provenance import provenance
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
@@ -26,7 +27,7 @@ def with_test(comparison: Comparison) -> set[frozenset[str]]:
     return {frozenset((pair.a, pair.b)) for pair in pairs if not pair.note}
 
 
-def test_a_plain_sweep_has_one_axis_and_no_drift(tmp_path: Path) -> None:
+def test_a_plain_sweep_has_one_axis_and_nothing_unswept(tmp_path: Path) -> None:
     comparison = compared(Sweep(path=tmp_path, seeds=range(3)).write())
     assert comparison.axes == ("aux_loss",)
     assert comparison.unswept == ()
@@ -100,7 +101,7 @@ def test_an_edit_during_the_sweep_is_named_and_never_averaged(tmp_path: Path) ->
         ({"training.compile": "default"}, "off", "training.gradient_interval"),
     ],
 )
-def test_an_interval_is_drift_only_where_training_depends_on_it(
+def test_an_interval_counts_only_where_training_depends_on_it(
     tmp_path: Path, setting: dict[str, str], unless: str, key: str
 ) -> None:
     for folder, common in (("dependent", setting), ("free", dict.fromkeys(setting, unless))):
@@ -142,7 +143,7 @@ def test_an_edit_of_one_loss_leaves_its_comparison_with_others(tmp_path: Path) -
         ),
     ],
 )
-def test_other_versions_and_hardware_are_drift(tmp_path: Path, provenance, key: str) -> None:
+def test_other_versions_and_hardware_are_unswept(tmp_path: Path, provenance, key: str) -> None:
     write_run(tmp_path, loss=VICREG, seed=0)
     write_run(tmp_path, loss=VICREG, seed=1, provenance=provenance)
     comparison = compared(tmp_path)
@@ -151,7 +152,7 @@ def test_other_versions_and_hardware_are_drift(tmp_path: Path, provenance, key: 
     assert any(warning.startswith(f"{key} differs") for warning in comparison.warnings)
 
 
-def test_harmless_drift_is_named_and_averaged_over(tmp_path: Path) -> None:
+def test_a_harmless_difference_is_named_and_averaged_over(tmp_path: Path) -> None:
     write_run(tmp_path, loss=VICREG, seed=0)
     git = {"git": {"commit": "291c07a", "dirty": True}}
     write_run(tmp_path, loss=VICREG, seed=1, provenance=git, changes={"tracking.mode": "offline"})
@@ -209,20 +210,24 @@ def test_a_group_explains_its_own_settings(tmp_path: Path) -> None:
     ]  # nobody asked for it
 
 
-def test_two_recipes_of_one_loss_are_tested_against_each_other(tmp_path: Path) -> None:
+def test_two_recipes_are_losses_of_their_own(tmp_path: Path) -> None:
+    context = replace(VICREG, name="vicreg_context", arguments={"std_coeff": 16.0})
     for seed in range(3):
         write_run(tmp_path, loss=VICREG, seed=seed)
-        write_run(
-            tmp_path,
-            loss=VICREG,
-            seed=seed,
-            changes={"aux_loss.std_coeff": 16.0, "aux_loss.on": "context"},
-            choices={"aux_loss": "vicreg_context"},
-        )
+        write_run(tmp_path, loss=context, seed=seed)
     comparison = compared(tmp_path)
     assert comparison.axes == ("aux_loss",)
     assert comparison.unswept == ()
     assert with_test(comparison) == {frozenset(("vicreg", "vicreg_context"))}
+
+
+def test_another_spelling_of_a_loss_is_the_same_row(tmp_path: Path) -> None:
+    barlow = DEFAULT_LOSSES["barlow_twins"]
+    for seed, spelling in enumerate(("barlow", "barlow_twins")):
+        write_run(tmp_path, loss=barlow, seed=seed, choices={"aux_loss": spelling})
+    comparison = compared(tmp_path)
+    assert comparison.axes == comparison.unswept == ()
+    assert labels(comparison) == ["barlow_twins"]
 
 
 def test_by_averages_over_the_rest_and_says_so(tmp_path: Path) -> None:
@@ -244,7 +249,7 @@ def test_by_averages_over_the_rest_and_says_so(tmp_path: Path) -> None:
     assert labels(compared(tmp_path, by=["lr", "aux_loss.name"]))[0] == "dino · lr=0.001"
 
 
-def test_by_drift_averages_over_it_as_asked(tmp_path: Path) -> None:
+def test_by_averages_over_an_unswept_setting_as_asked(tmp_path: Path) -> None:
     for seed in range(4):
         write_run(tmp_path, loss=VICREG, seed=seed, changes={"training.batch_size": 32 + seed % 2})
     comparison = compared(tmp_path, by="aux_loss")
@@ -259,7 +264,7 @@ def test_a_name_that_does_not_occur_is_an_error_in_one_line(tmp_path: Path) -> N
     Sweep(path=tmp_path, seeds=range(1)).write()
     with pytest.raises(
         ValueError,
-        match=r"^by=traning\.lr: no run has such a setting; did you mean training\.lr\?$",
+        match=r"^by=traning\.lr: no run has such a setting \(did you mean 'training\.lr'\?\)$",
     ):
         compared(tmp_path, by="traning.lr")
     with pytest.raises(ValueError, match=r"^by=name: ambiguous, one of aux_loss\.name, data\.name"):
@@ -274,6 +279,6 @@ def test_a_name_that_does_not_occur_is_an_error_in_one_line(tmp_path: Path) -> N
 
 def test_what_is_harmless_is_something_that_a_run_records() -> None:
     recorded = provenance(torch.device("cpu"))
-    for key in _HARMLESS:
+    for key in HARMLESS:
         part, _, name = key.partition(".")
         assert name in (recorded[part] or {"dirty"}), key  # no git in a copy without one

@@ -186,31 +186,6 @@ def test_metrics_that_are_a_link_are_noted(tmp_path: Path) -> None:
     assert reasons(runs) == ["file metrics.jsonl: metrics.jsonl is a link, which is not followed"]
 
 
-def test_two_recipes_of_one_loss_are_told_apart_and_an_alias_is_not(tmp_path: Path) -> None:
-    """vicreg.yaml and vicreg_context.yaml are both named vicreg; barlow.yaml is barlow_twins."""
-    for seed in range(2):
-        write_run(tmp_path, loss=VICREG, seed=seed)
-        write_run(
-            tmp_path,
-            loss=VICREG,
-            seed=seed,
-            changes={"aux_loss.std_coeff": 16.0, "aux_loss.on": "context"},
-            choices={"aux_loss": "vicreg_context"},
-        )
-        for option in ("barlow", "barlow_twins"):
-            barlow = DEFAULT_LOSSES["barlow_twins"]
-            write_run(tmp_path / option, loss=barlow, seed=seed, choices={"aux_loss": option})
-    runs = load_runs(tmp_path)
-    losses = [run.loss for run in runs]
-    assert losses == ["barlow_twins"] * 2 + ["vicreg"] * 2 + ["vicreg_context"] * 2
-
-
-def test_a_swept_coefficient_makes_no_recipe(tmp_path: Path) -> None:
-    for value in (1.0, 25.0):
-        write_run(tmp_path, loss=VICREG, seed=0, overrides={"aux_loss.std_coeff": value})
-    assert {run.loss for run in load_runs(tmp_path)} == {"vicreg"}
-
-
 def test_a_folder_that_cannot_be_listed_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

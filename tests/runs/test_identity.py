@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jepa_compare.runs.identity import run_hash
+from jepa_compare.runs.identity import CANNOT_CHANGE_A_NUMBER, COUNTS_UNLESS, counts, run_hash
 from jepa_compare.sweep.plan import parse_command_line
 
 SHIPPED = {
@@ -36,6 +36,29 @@ def test_the_shipped_runs_keep_their_names(loss: str, digest: str) -> None:
 
 def test_the_preset_of_the_reference_task_keeps_its_name() -> None:
     assert run_hash(composed("experiment=two_rooms_random_wall")) == "2bf1e76d"
+
+
+def test_what_cannot_change_a_number_is_a_key_that_there_is() -> None:
+    later = {"hydra", "label", "study", "tuning", "aux_loss.search"}  # of other versions' configs
+    recorded = {
+        key for key in CANNOT_CHANGE_A_NUMBER if key.startswith(("environment.", "command"))
+    }
+    config = composed()
+    for key in (CANNOT_CHANGE_A_NUMBER - later - recorded) | {
+        key for key, _ in COUNTS_UNLESS.values()
+    }:
+        node: Any = config
+        for part in key.split("."):
+            node = node[part]  # KeyError: no such setting
+    assert COUNTS_UNLESS.keys() <= CANNOT_CHANGE_A_NUMBER
+
+
+def test_a_setting_counts_unless_nothing_depends_on_it() -> None:
+    assert counts("training.lr", {}) and counts("label_smoothing", {})
+    assert not counts("tracking", {}) and not counts("tracking.mode", {})
+    assert not counts("evaluation.interval", {})
+    assert counts("evaluation.interval", {"training.on_collapse": "stop"})
+    assert not counts("evaluation.planning.chunk", {"training.on_collapse": "stop"})
 
 
 def test_the_hash_ignores_the_order_of_keys() -> None:

@@ -5,8 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jepa_compare.comparison.differences import as_text
-from jepa_compare.comparison.losses import LOSS_KEYS
+from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import Comparison, Row
 from jepa_compare.report.figures.panels import Figure, Key, Panel
 from jepa_compare.report.figures.scores import full_name, is_wide

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from jepa_compare.comparison import compare, load_runs
-from jepa_compare.report.draw import draw
 from jepa_compare.runs import layout
 from jepa_compare.system import files
-from tests.support.runs import command, rows
+from tests.support.runs import command
 
 MEASURE = """
 import torch
