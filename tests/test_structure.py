@@ -29,7 +29,7 @@ def table() -> dict[str, set[str]]:
 ALLOWED = table()
 DOORS = {"train", "evaluate", "cli"}
 """These may import any wing."""
-USES_HYDRA = {"config.compose", "evaluate"}
+USES_HYDRA = {"config.compose", "config.errors", "config.hydra_internals"}
 """Beside sweep/: what reads conf/."""
 
 
@@ -97,7 +97,7 @@ def test_the_doors_are_imported_by_nobody() -> None:
         assert not DOORS & own(module) or module in DOORS, module
 
 
-@pytest.mark.parametrize("name", ["metrics", "checks", "cli", "train"])
+@pytest.mark.parametrize("name", ["metrics", "checks", "cli", "train", "evaluate"])
 def test_what_needs_the_standard_library_alone(name: str) -> None:
     assert others(name) == set()
 
@@ -116,6 +116,16 @@ def test_the_comparison_half_needs_neither_torch_nor_hydra(wing: str) -> None:
 def test_hydra_is_known_to_config_and_sweep_alone() -> None:
     users = {module for module in MODULES if others(module) & {"hydra", "omegaconf"}}
     assert {module for module in users if part(module) != "sweep"} == USES_HYDRA
+
+
+def test_hydras_private_api_is_used_in_one_file() -> None:
+    private = {m for m in MODULES if any("hydra._internal" in name for name in imports(m))}
+    assert private == {"config.hydra_internals"}
+
+
+@pytest.mark.parametrize("module", ["bounds", "evaluation", "schema", "typed"])
+def test_the_schema_needs_neither_hydra_nor_torch(module: str) -> None:
+    assert others(f"config.{module}") <= {"beartype"}
 
 
 def test_no_module_waits_for_itself() -> None:

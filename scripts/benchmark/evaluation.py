@@ -15,9 +15,9 @@ from typing import Any
 
 import common
 
-from jepa_compare.config.compose import Job
 from jepa_compare.evaluation.stored import floors_of
 from jepa_compare.runs.layout import FLOORS
+from jepa_compare.sweep.job import Job
 
 
 def measure(job: Job, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jepa_compare.config.compose import Job, parse_command_line
 from jepa_compare.runs import layout
+from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.system import files
 
 if TYPE_CHECKING:
