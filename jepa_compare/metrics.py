@@ -1,4 +1,4 @@
-"""What is told once: the built-in metrics, the reference policies, the thresholds.
+"""What a metric is (label, unit, direction, range); reference policies; shared thresholds.
 
 A user's own measure brings descriptions of its metrics, which travel with the evaluations on disk.
 
