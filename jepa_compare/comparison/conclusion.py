@@ -20,15 +20,20 @@ def p_text(p: float) -> str:
     return "p = " + f"{p:.{digits}f}".removeprefix("0")
 
 
-def seeds_text(n: int) -> str:
+def plural(n: int, noun: str) -> str:
     """ "1 seed", "3 seeds"."""
-    return f"{n} seed" + "s" * (n != 1)
+    return f"{n} {noun}" + "s" * (n != 1)
 
 
 def listed(items: Sequence[str], most: int = 6) -> str:
     """The first items with commas, and how many more there are."""
     rest = len(items) - most
     return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def counts_text(counts: Mapping[str, int], most: int = 6) -> str:
+    """ "0.1.0 (15)": each value with its runs."""
+    return listed([f"{value} ({count})" for value, count in counts.items()], most)
 
 
 def interval_text(metric: Metric, interval: tuple[float, float], *, signed: bool = False) -> str:
@@ -59,7 +64,7 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
 
     "A over B: +0.12 [0.08, 0.16] door success, 10 seeds, p = .002", where p is Holm-corrected.
     """
-    unit, seeds = unit_text(metric), seeds_text(len(pair.differences))
+    unit, seeds = unit_text(metric), plural(len(pair.differences), "seed")
     a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
     if pair.note:
         seen = f" ({metric.text(mean, signed=True)}{unit})" if pair.differences else ""
@@ -155,7 +160,9 @@ def write_conclusion(
         what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
         family = family_size(pairs["all", primary.key])
         over = f"median over pairs, power .8, corrected for {family} pairs"
-        sentences.append(f"With {seeds_text(seeds)} {what} ({over if family > 1 else 'power .8'}).")
+        sentences.append(
+            f"With {plural(seeds, 'seed')} {what} ({over if family > 1 else 'power .8'})."
+        )
     healthy = on(primary, "healthy")
     if healthy != sentences[0]:
         sentences.append(f"Healthy runs only: {healthy}")
@@ -230,7 +237,7 @@ def conclusion(
     rivals = listed(_rivals(leader, rows, pairs, metric), 3)
     return (
         f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {rivals} with {seeds_text(seeds)}. {tally}"
+        f" {rivals} with {plural(seeds, 'seed')}. {tally}"
     )
 
 

@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.conclusion import listed, seeds_text
+from jepa_compare.comparison.conclusion import counts_text, listed, plural
 from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
@@ -42,7 +42,6 @@ def find_warnings(
 
 
 def _about_unswept(setting: UnsweptSetting, by: Sequence[str]) -> str:
-    values = listed([f"{value} ({count})" for value, count in setting.values.items()])
     if setting.key in by:
         effect = "rows are made by it, as asked"
     elif setting.apart:
@@ -51,6 +50,7 @@ def _about_unswept(setting: UnsweptSetting, by: Sequence[str]) -> str:
         effect = "it does not compute the numbers, so rows are averaged over it"
     else:
         effect = "rows are averaged over it, as asked"
+    values = counts_text(setting.values)
     return f"{setting.key} differs between runs and was not swept: {values}; {effect}."
 
 
@@ -94,7 +94,7 @@ def _about_seeds(
         n = min(len(pair.differences) for pair in tested)
         if n < FEWEST_FOR_SHAPE:
             warnings.append(
-                f"{seeds_text(n)}: too few for an interquartile mean or a probability of"
+                f"{plural(n, 'seed')}: too few for an interquartile mean or a probability of"
                 f" improvement (from {FEWEST_FOR_SHAPE}), and to see most skewness: the interval of"
                 " a skewed metric covers less than it says."
             )
@@ -116,7 +116,7 @@ def _about_evaluations(runs: Runs) -> list[str]:
     others = Counter(name for run in runs for name in run.other_evaluations)
     if not others:
         return []
-    names = listed([f"{name} ({count})" for name, count in others.most_common()])
+    names = counts_text(dict(others.most_common()))
     return [f"Runs hold evaluations that are not shown here; --evaluation=HASH shows one: {names}."]
 
 

@@ -1,9 +1,8 @@
 """Draw a comparison: report.html, and every figure as PNG and PDF. No failure here is fatal."""
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.report.figure_data import FigureData, read_figure_data
@@ -12,8 +11,8 @@ from jepa_compare.report.figures.curves import (
     learning_figure,
     spectrum_figure,
 )
-from jepa_compare.report.figures.pairs import pair_figure
-from jepa_compare.report.figures.panels import Figure, paper_files
+from jepa_compare.report.figures.figure import Figure, paper_files
+from jepa_compare.report.figures.paired_differences import pair_figure
 from jepa_compare.report.figures.scores import (
     downstream_figure,
     planning_figure,
@@ -21,10 +20,11 @@ from jepa_compare.report.figures.scores import (
 )
 from jepa_compare.report.figures.sensitivity import sensitivity_figure
 from jepa_compare.report.page.render import Drawn, draw_for_page, report_html
+from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import shown
 from jepa_compare.system import files
 
-PAGE, FIGURES = "report.html", "figures"
+PAGE = "report.html"
 # By the stem of their files.
 OF_SCORES: dict[str, Callable[[Comparison], Figure | None]] = {
     "main_metric": score_figure,
@@ -39,6 +39,7 @@ OF_CURVES: dict[str, Callable[[Comparison, FigureData], Figure | None]] = {
     "spectra": spectrum_figure,
 }
 
+_Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
@@ -53,46 +54,44 @@ def draw_comparison(
     """
     failures: list[str] = []
 
-    def attempt(what: str, make: Callable[[], _Result]) -> _Result | None:
+    def attempt(
+        what: str, call: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
+    ) -> _Result | None:
         try:
-            return make()
+            return call(*given, **named)
         except Exception as error:  # the tables are written; a picture must not lose them
             reason = shown(f"{type(error).__name__}: {error}")
             failures.append(f"{what}: {reason}")
             return None
 
-    figure_data = attempt("what to draw", functools.partial(read_figure_data, comparison))
+    figure_data = attempt("what to draw", read_figure_data, comparison)
     if figure_data is None:
         return failures
-    makers: dict[str, Callable[[], Figure | None]] = {
-        **{n: functools.partial(f, comparison) for n, f in OF_SCORES.items()},
-        **{n: functools.partial(f, comparison, figure_data) for n, f in OF_CURVES.items()},
-    }
     drawn: dict[str, Drawn] = {}
-    for name, make in makers.items():
+    for name in (*OF_SCORES, *OF_CURVES):
         before = len(failures)
-        figure = attempt(name, make)
+        if name in OF_SCORES:
+            figure = attempt(name, OF_SCORES[name], comparison)
+        else:
+            figure = attempt(name, OF_CURVES[name], comparison, figure_data)
         if figure is not None and html:
-            drawn[name] = attempt(name, functools.partial(draw_for_page, figure)) or Drawn()
+            drawn[name] = attempt(name, draw_for_page, figure, name) or Drawn()
         if len(failures) > before:
             drawn[name] = Drawn(failure=failures[-1].partition(": ")[2])
         if figures:
-            attempt(f"{FIGURES}/{name}", functools.partial(_write, figure, name, directory))
+            attempt(f"{layout.FIGURES}/{name}", _write, figure, name, directory)
     if html:
-        page = attempt(
-            PAGE, functools.partial(report_html, comparison, figure_data, drawn, command)
-        )
+        page = attempt(PAGE, report_html, comparison, figure_data, drawn, command)
         if page is not None:
-            content = page.encode()
-            attempt(PAGE, functools.partial(files.write_bytes, directory / PAGE, content))
+            attempt(PAGE, files.write_bytes, directory / PAGE, page.encode())
     return failures
 
 
 def _write(figure: Figure | None, name: str, directory: Path) -> None:
-    contents = {} if figure is None else paper_files(figure)
+    contents = {} if figure is None else paper_files(figure, name)
     for suffix in ("png", "pdf"):
-        path = directory / FIGURES / f"{name}.{suffix}"
-        if path.name in contents:
-            files.write_bytes(path, contents[path.name])
+        path = directory / layout.FIGURES / f"{name}.{suffix}"
+        if suffix in contents:
+            files.write_bytes(path, contents[suffix])
         else:
             path.unlink(missing_ok=True)

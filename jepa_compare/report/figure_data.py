@@ -102,19 +102,17 @@ def _first(drawn: int, there: int, what: str) -> str:
 def _histories(
     runs: Mapping[str, Sequence[Run]],
 ) -> tuple[dict[str, tuple[History, ...]], int]:
-    found: dict[str, tuple[History, ...]] = {}
+    histories: dict[str, list[History]] = {label: [] for label in runs}
     budget, skipped = HISTORIES_LIMIT, 0
-    for label, members in runs.items():
-        own = []
-        for run in members:
-            size = _size(run.path / layout.METRICS)
-            if size > min(HISTORY_LIMIT, budget):
-                skipped += 1
-                continue
-            budget -= size
-            own.append(read_history(run))
-        found[label] = tuple(history for history in own if len(history.steps))
-    return found, skipped
+    for label, run in ((label, run) for label, members in runs.items() for run in members):
+        size = _size(run.path / layout.METRICS)
+        if size > min(HISTORY_LIMIT, budget):
+            skipped += 1
+            continue
+        budget -= size
+        if len((history := read_history(run)).steps):
+            histories[label].append(history)
+    return {label: tuple(of_row) for label, of_row in histories.items()}, skipped
 
 
 def _size(path: Path) -> int:
@@ -135,32 +133,28 @@ def _median_run(comparison: Comparison, row: Row) -> Run | None:
 
 
 def _pictures(chosen: Mapping[str, Run]) -> tuple[dict[str, tuple[Picture, ...]], list[str]]:
-    found: dict[str, tuple[Picture, ...]] = {}
+    pictures: dict[str, list[Picture]] = {label: [] for label in chosen}
     budget, refused = PICTURES_LIMIT, 0
     later = any(run.later for run in chosen.values())
     for label, run in chosen.items():
-        own = []
-        for name in () if run.later else _PICTURES:
-            path = picture(run, name)
-            if path is None:
-                continue
-            read = read_picture(path, min(PICTURE_LIMIT, budget))
-            if read is None:
+        files = (picture(run, name) for name in _PICTURES if not run.later)
+        for path in filter(None, files):
+            image = read_picture(path, min(PICTURE_LIMIT, budget))
+            if image is None:
                 refused += 1
                 continue
-            budget -= len(read.content)
-            own.append(read)
-        found[label] = tuple(own)
+            budget -= len(image.content)
+            pictures[label].append(image)
     notes = [f"{refused} picture(s) left out: too large, or not a PNG or GIF."] if refused else []
     if later:
         notes.append("Pictures of runs are left out: they show the evaluation at the end of a run.")
-    return found, notes
+    return {label: tuple(images) for label, images in pictures.items()}, notes
 
 
 def read_picture(path: Path, limit: int) -> Picture | None:
     """The file if it is a PNG or a GIF by its content, of at most `limit` bytes and 6000 px."""
     try:
-        # No link, and no waiting for a pipe, should the file have changed since it was found.
+        # No link, and no waiting for a pipe, should the file have changed since it was listed.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             content = file.read(limit + 1)

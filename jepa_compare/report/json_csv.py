@@ -1,8 +1,9 @@
 """The comparison as data: comparison.json, comparison.csv, experiment_comparison_results.json.
 
-comparison.json (schema 1) is one object:
+comparison.json is one object. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
+1 called "verdict", "drift" and "reading":
 
-    schema_version   1
+    schema_version   2
     primary, baseline, best, conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
     rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
@@ -11,7 +12,7 @@ comparison.json (schema 1) is one object:
     pairs            [{a, b, metric, analysis_set, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
                        separable, confounded [keys], note, sentence, differences {seed: a - b}}]
-    unswept            [{key, values {value: runs}, apart}]
+    unswept          [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
 
@@ -22,7 +23,7 @@ with more than 200 seeds: the scores that they come from are in the rows.
 
 experiment_comparison_results.json has one entry per run: {"schema_version": 1, "runs": [{name,
 seed, hash, path, row, outcome, reason, axes, metrics, untrained, cost}]}. comparison.csv has one
-line per analysis_set, row or reference, and metric.
+line per analysis set, row or reference, and metric.
 """
 
 import csv
@@ -30,6 +31,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jepa_compare.comparison.differences import as_text
@@ -37,60 +39,44 @@ from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Estimate,
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.runs.untrusted import shown
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of comparison.json."""
 _MOST_DIFFERENCES = 200  # seeds of one pair
-
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _plain(value: object) -> Any:
+    """As JSON has it: null for a number that does not exist, texts as keys."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return shown(value) if isinstance(value, Path) else value
 
 
-def _numbers(values: Mapping[Any, float]) -> dict[str, float | None]:
-    return {str(key): _number(value) for key, value in values.items()}
+def _fields(record: object, names: str) -> dict[str, Any]:
+    return {name: _plain(getattr(record, name)) for name in names.split()}
+
+
+def _with_interval(record: Estimate | Pair, before: str, after: str) -> dict[str, Any]:
+    low, high = record.interval or (None, None)
+    return _fields(record, before) | {"low": low, "high": high} | _fields(record, after)
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    low, high = estimate.interval or (None, None)
-    return {
-        "n": estimate.n,
-        "missing": estimate.missing,
-        "mean": _number(estimate.mean),
-        "low": low,
-        "high": high,
-        "sd": _number(estimate.sd),
-        "iqm": estimate.iqm,
-        "note": estimate.note,
-        "scores": _numbers(estimate.scores),
-    }
+    return _with_interval(estimate, "n missing mean", "sd iqm note scores")
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
-    low, high = pair.interval or (None, None)
     seeds = len(pair.differences)
     return {
-        "a": pair.a,
-        "b": pair.b,
-        "metric": pair.metric,
-        "analysis_set": pair.analysis_set,
-        "mean": _number(pair.mean),
-        "low": low,
-        "high": high,
+        **_with_interval(pair, "a b metric analysis_set mean", "dropped p p_holm p_sign_flip"),
+        **_fields(pair, "improvement detectable tasks separable confounded note sentence"),
         "seeds": seeds,
-        "dropped": pair.dropped,
-        "p": _number(pair.p),
-        "p_holm": _number(pair.p_holm),
-        "p_sign_flip": _number(pair.p_sign_flip),
-        "improvement": pair.improvement,
-        "detectable": _number(pair.detectable),
-        "tasks": pair.tasks,
-        "separable": pair.separable,
-        "confounded": pair.confounded,
-        "note": pair.note,
-        "sentence": pair.sentence,
         # With all pairs of many seeds these would be hundreds of megabytes; the scores are above.
-        "differences": _numbers(pair.differences) if seeds <= _MOST_DIFFERENCES else None,
+        "differences": _plain(pair.differences) if seeds <= _MOST_DIFFERENCES else None,
     }
 
 
@@ -99,84 +85,48 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "primary": comparison.primary.key,
-        "baseline": comparison.baseline,
-        "best": comparison.best,
-        "conclusion": comparison.conclusion,
-        "warnings": comparison.warnings,
-        "axes": comparison.axes,
+        **_fields(comparison, "baseline best conclusion warnings axes"),
         "metrics": [
-            {
-                "key": metric.key,
-                "label": metric.label,
-                "unit": metric.unit,
-                "better": metric.better,
-                "downstream": metric.downstream,
-                "skewed": metric.key in comparison.skewed,
-            }
+            _fields(metric, "key label unit better downstream")
+            | {"skewed": metric.key in comparison.skewed}
             for metric in comparison.metrics
         ],
         "rows": [
-            {
-                "label": row.label,
-                "axes": dict(row.axes),
-                "unswept": dict(row.unswept),
-                "target": row.target,
-                "seeds": row.seeds,
-                "counts": dict(row.counts),
+            _fields(row, "label axes unswept target seeds counts")
+            | {
                 "estimates": {
                     analysis_set: {
                         metric.key: _estimate(comparison.estimate(row, metric, analysis_set))
                         for metric in comparison.metrics
                     }
                     for analysis_set in ANALYSIS_SETS
-                },
+                }
             }
             for row in comparison.rows
         ],
         "references": [
-            {
-                "label": reference.label,
-                "policy": reference.policy,
-                "rows": reference.rows,
-                "estimates": {key: _estimate(e) for key, e in reference.estimates.items()},
-            }
+            _fields(reference, "label policy rows")
+            | {"estimates": {key: _estimate(e) for key, e in reference.estimates.items()}}
             for reference in comparison.references
         ],
         "pairs": [_pair(pair) for pairs in comparison.pairs.values() for pair in pairs],
-        "unswept": [
-            {"key": unswept.key, "values": dict(unswept.values), "apart": unswept.apart}
-            for unswept in comparison.unswept
-        ],
-        "provenance": {key: dict(values) for key, values in comparison.provenance.items()},
-        "left_out": [
-            {
-                "path": shown(str(item.path)),
-                "what": item.what,
-                "reason": item.reason,
-                "count": item.count,
-            }
-            for item in comparison.left_out
-        ],
+        "unswept": [_fields(setting, "key values apart") for setting in comparison.unswept],
+        "provenance": _plain(comparison.provenance),
+        "left_out": [_fields(item, "path what reason count") for item in comparison.left_out],
     }
 
 
 def runs_record(comparison: Comparison) -> dict[str, Any]:
-    """The content of experiment_comparison_results.json: every run with its own numbers."""
+    """The content of experiment_comparison_results.json: every run with its scores and cost."""
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "runs": [
             {
-                "name": run.name,
-                "seed": run.seed,
-                "hash": run.hash,
-                "path": shown(str(run.path)),
+                **_fields(run, "name seed hash path"),
                 "row": row.label,
-                "outcome": run.outcome,
-                "reason": run.reason,
-                "axes": dict(row.axes),
-                "metrics": _numbers(run.metrics),
-                "untrained": _numbers(run.untrained),
-                "cost": _numbers(run.cost),
+                **_fields(run, "outcome reason"),
+                "axes": _plain(row.axes),
+                **_fields(run, "metrics untrained cost"),
             }
             for row in comparison.rows
             for run in row.runs
@@ -197,7 +147,7 @@ def csv_text(comparison: Comparison) -> str:
 
     def line(head: tuple[str, ...], key: str, estimate: Estimate, counts: list[int]) -> None:
         record = _estimate(estimate)
-        values = ["" if record[name] is None else record[name] for name in numbers]
+        values = [record[name] for name in numbers]
         writer.writerow([*map(_safe, head), _safe(key), *values, record["note"], *counts])
 
     for analysis_set in ANALYSIS_SETS:

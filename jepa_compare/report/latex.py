@@ -50,10 +50,9 @@ def latex(comparison: Comparison) -> str:
     for index, cells in enumerate(grid.lines):
         if index in grid.sections:
             lines.append(r"\midrule")
-        texts = [escape(text) for text in cells]
         texts = [
-            rf"\textbf{{{text}}}" if grid.is_strong(index, i) else text
-            for i, text in enumerate(texts)
+            rf"\textbf{{{escape(text)}}}" if grid.is_strong(index, column) else escape(text)
+            for column, text in enumerate(cells)
         ]
         lines.append(" & ".join(texts) + r" \\")
     caption = escape(f"{LEGEND} {comparison.conclusion[0] if comparison.conclusion else ''}")

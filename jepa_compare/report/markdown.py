@@ -5,15 +5,16 @@ import re
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.report.tables import (
     LEGEND,
+    PAIR_LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
     left_out_lines,
     main_table,
     pair_table,
+    provenance_table,
     seeds_line,
 )
-from jepa_compare.runs.untrusted import shown
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
 
@@ -21,7 +22,7 @@ _SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
 def escape(text: str) -> str:
     """Text that Markdown and the HTML inside it show as it is."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(lambda found: "\\" + found.group(), text)
+    return _SPECIAL.sub(r"\\\g<0>", text)
 
 
 def markdown(comparison: Comparison) -> str:
@@ -40,17 +41,15 @@ def markdown(comparison: Comparison) -> str:
         parts += [
             f"## Paired differences in {escape(primary.label)}",
             table(pair_table(pairs, primary)),
-            "Paired by seed and evaluation task. The interval is that of one comparison, p is"
-            " corrected by Holm over all pairs, the sign-flip test is not"
-            " corrected. Detectable: what the corrected test finds with power .8.",
+            PAIR_LEGEND,
         ]
     if comparison.warnings:
         parts += ["## Warnings", "\n".join(f"- {escape(text)}" for text in comparison.warnings)]
     left_out = left_out_lines(comparison)
     if left_out:
-        parts += ["## Left out", "\n".join(f"- {escape(shown(line))}" for line in left_out)]
+        parts += ["## Left out", "\n".join(f"- {escape(line)}" for line in left_out)]
     if comparison.provenance:
-        parts += ["## Provenance", table(_provenance(comparison))]
+        parts += ["## Provenance", table(provenance_table(comparison, comparison.provenance))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -58,22 +57,8 @@ def table(grid: Grid) -> str:
     """A grid as a Markdown table; numbers to the right."""
     last = len(grid.header) - 1
     rule = ["---:" if grid.left <= index < last else "---" for index in range(len(grid.header))]
-    lines = [grid.header, tuple(rule)]
+    lines = [[escape(title) for title in grid.header], rule]
     for index, cells in enumerate(grid.lines):
-        texts = [escape(text) for text in cells]
-        lines.append(
-            tuple(f"**{t}**" if grid.is_strong(index, i) else t for i, t in enumerate(texts))
-        )
-    lines[0] = tuple(escape(text) for text in grid.header)
+        marks = ["**" * grid.is_strong(index, column) for column in range(len(cells))]
+        lines.append([f"{m}{escape(text)}{m}" for m, text in zip(marks, cells, strict=True)])
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _provenance(comparison: Comparison) -> Grid:
-    return Grid(
-        header=("what", "value (runs)", ""),
-        lines=tuple(
-            (key, ", ".join(f"{value} ({count})" for value, count in list(values.items())[:6]), "")
-            for key, values in comparison.provenance.items()
-        ),
-        left=3,
-    )

@@ -2,15 +2,22 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jepa_compare.comparison.conclusion import conclusion, interval_text, p_text, seeds_text
+from jepa_compare.comparison.conclusion import (
+    conclusion,
+    counts_text,
+    interval_text,
+    p_text,
+    plural,
+)
 from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
 from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value
 from jepa_compare.metrics import Metric
+from jepa_compare.runs.untrusted import shown
 
 _MOST_COLUMNS = 8
 # After the primary metric, in this order, as far as the runs have them.
@@ -25,6 +32,11 @@ _PREFERRED = (
     "rankme",
 )
 
+PAIR_LEGEND = (
+    "Paired by seed and evaluation task. The interval is that of one comparison; p is corrected by"
+    " Holm over all pairs; the sign-flip test is not corrected. Detectable: what the corrected test"
+    " finds with power .8."
+)
 LEGEND = (
     "Mean over seeds ± half of the 95 % t-interval, of each cell alone. (1): one seed, so no"
     " interval. (=): no variance over seeds, so no interval. Last rows: floors and ceilings."
@@ -74,11 +86,15 @@ def status_text(row: Row) -> str:
     return ", ".join(f"{row.counts[o]} {o.replace('_', ' ')}" for o in OUTCOMES if o in row.counts)
 
 
+def full_name(metric: Metric) -> str:
+    """ "probe RMSE (px)"."""
+    return metric.label + (f" ({metric.unit})" if metric.unit else "")
+
+
 def heading(metric: Metric) -> str:
     """A column's title with unit and an arrow in the better direction."""
-    unit = f" ({metric.unit})" if metric.unit else ""
     arrow = {"higher": " ↑", "lower": " ↓", None: ""}[metric.better] if metric.downstream else ""
-    return f"{metric.label}{unit}{arrow}"
+    return full_name(metric) + arrow
 
 
 def main_table(
@@ -131,15 +147,15 @@ def combinations(
         return ()
     primary, names = comparison.primary, short_names(keys)
     pairs = comparison.pairs.get((analysis_set, primary.key), ())
-    found = []
+    tables = []
     for values, rows in groups.items():
-        own = {row.label: comparison.estimate(row, primary, analysis_set) for row in rows}
-        within = [pair for pair in pairs if pair.a in own and pair.b in own]
+        estimates = {row.label: comparison.estimate(row, primary, analysis_set) for row in rows}
+        within = [pair for pair in pairs if pair.a in estimates and pair.b in estimates]
         parts = [f"{names[k]}={as_text(v)}" for k, v in zip(keys, values, strict=True)]
-        said = "" if comparison.baseline else conclusion(rows, own, within, primary)
+        words = "" if comparison.baseline else conclusion(rows, estimates, within, primary)
         grid = rows_table(comparison, rows, analysis_set)
-        found.append(Combination(title=", ".join(parts), conclusion=said, grid=grid))
-    return tuple(sorted(found, key=lambda combination: combination.title))
+        tables.append(Combination(title=", ".join(parts), conclusion=words, grid=grid))
+    return tuple(sorted(tables, key=lambda combination: combination.title))
 
 
 def rows_table(
@@ -173,7 +189,7 @@ def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
     return Grid(
         header=(
             "a - b",
-            f"difference{f' ({metric.unit})' if metric.unit else ''}",
+            f"difference ({metric.unit})" if metric.unit else "difference",
             "95 % interval",
             "seeds",
             "p (Holm)",
@@ -214,19 +230,27 @@ def analysis_sets_differ(comparison: Comparison) -> bool:
 
 def left_out_lines(comparison: Comparison, most: int | None = None) -> list[str]:
     """ "PATH: reason", whole runs first; with how many more there are beyond `most`."""
-    ordered = sorted(comparison.left_out, key=lambda item: item.what != "run")
     lines = [
-        f"{item.path}: {item.reason}" + (f" ({item.count} lines)" if item.what == "lines" else "")
-        for item in ordered[:most]
+        shown(f"{item.path}: {item.reason}" + f" ({item.count} lines)" * (item.what == "lines"))
+        for item in sorted(comparison.left_out, key=lambda item: item.what != "run")
     ]
-    rest = len(ordered) - len(lines)
-    return lines + ([f"and {rest} more"] if rest else [])
+    return first_lines(lines, most, "more")
+
+
+def first_lines(lines: Sequence[str], most: int | None, rest: str) -> list[str]:
+    """The first `most` lines, all if None, and "and 3 `rest`" if there are three more."""
+    more = 0 if most is None else len(lines) - most
+    return [*lines[:most], *([f"and {more} {rest}"] if more > 0 else [])]
+
+
+def provenance_table(comparison: Comparison, keys: Iterable[str]) -> Grid:
+    """Versions, hardware, commit and command, each value with its runs."""
+    lines = ((key, counts_text(comparison.provenance[key]), "") for key in keys)
+    return Grid(header=("what", "value (runs)", ""), lines=tuple(lines), left=3)
 
 
 def seeds_line(comparison: Comparison) -> str:
     """ "15 runs, 5 rows, 3 seeds"."""
     seeds = {run.seed for run in comparison.runs}
-    return (
-        f"{len(comparison.runs)} run{'s' * (len(comparison.runs) != 1)},"
-        f" {len(comparison.rows)} row{'s' * (len(comparison.rows) != 1)}, {seeds_text(len(seeds))}"
-    )
+    numbers = {"run": len(comparison.runs), "row": len(comparison.rows), "seed": len(seeds)}
+    return ", ".join(plural(n, noun) for noun, n in numbers.items())

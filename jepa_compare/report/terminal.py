@@ -8,12 +8,12 @@ from jepa_compare.report.tables import (
     Grid,
     analysis_sets_differ,
     combinations,
+    first_lines,
     left_out_lines,
     main_columns,
     main_table,
     seeds_line,
 )
-from jepa_compare.runs.untrusted import shown
 
 _MOST_PAIRS = 15
 _MOST_WARNINGS = 20
@@ -21,7 +21,7 @@ _MOST_LEFT_OUT = 10
 
 
 def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
-    """Status, table, pairs, warnings, without colour and without a limit to the line's length.
+    """Conclusion, table, pairs, warnings, without colour and without a limit to the line's length.
 
     `whole` adds the table of healthy runs and everything that was left out.
     """
@@ -40,8 +40,7 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     blocks.append("\n".join(_warning_lines(comparison, None if whole else _MOST_WARNINGS)))
     left_out = left_out_lines(comparison, None if whole else _MOST_LEFT_OUT)
     if left_out:
-        lines = "\n".join(f"  {shown(line)}" for line in left_out)
-        blocks.append(f"Left out\n{lines}")
+        blocks.append("\n  ".join(["Left out", *left_out]))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -67,9 +66,7 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
         style = "bold green" if index in grid.strong else "dim" if reference else ""
         table.add_row(*(Text(text, style=style or _colour(text)) for text in line))
     warnings = [Text(line, "yellow") for line in _warning_lines(comparison, _MOST_WARNINGS)]
-    left_out = [
-        Text(f"  {shown(line)}", "dim") for line in left_out_lines(comparison, _MOST_LEFT_OUT)
-    ]
+    left_out = [Text(f"  {line}", "dim") for line in left_out_lines(comparison, _MOST_LEFT_OUT)]
     parts = [
         Text(_heading(comparison), style="bold"),
         Text(),
@@ -115,15 +112,13 @@ def _pair_lines(comparison: Comparison, most: int) -> list[str]:
     """The sentences of the primary metric's pairs, separable ones first."""
     pairs = comparison.pairs.get(("all", comparison.primary.key), ())
     ordered = sorted(pairs, key=lambda pair: (not pair.separable, bool(pair.note)))
-    lines = [f"- {pair.sentence}" for pair in ordered[:most]]
-    rest = len(ordered) - len(lines)
-    return lines + ([f"- and {rest} more pairs, in the files"] if rest else [])
+    sentences = [pair.sentence for pair in ordered]
+    return [f"- {line}" for line in first_lines(sentences, most, "more pairs, in the files")]
 
 
 def _warning_lines(comparison: Comparison, most: int | None) -> list[str]:
-    lines = [f"! {warning}" for warning in comparison.warnings[:most]]
-    rest = len(comparison.warnings) - len(lines)
-    return lines + ([f"! and {rest} more warnings, in the files"] if rest else [])
+    lines = first_lines(comparison.warnings, most, "more warnings, in the files")
+    return [f"! {line}" for line in lines]
 
 
 def aligned(grid: Grid) -> str:

@@ -13,6 +13,7 @@ from jepa_compare.comparison.compare import compare
 from jepa_compare.comparison.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import Runs
+from jepa_compare.report.draw import PAGE, draw_comparison
 from jepa_compare.report.json_csv import comparison_record, csv_text, runs_record
 from jepa_compare.report.latex import latex
 from jepa_compare.report.markdown import markdown
@@ -21,7 +22,6 @@ from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import shown
 from jepa_compare.system import files
 
-PAGE = "report.html"
 Format = Literal["table", "markdown", "csv", "json", "tex"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -84,11 +84,9 @@ def _command(roots: Sequence[Path], options: Mapping[str, str | Path | None]) ->
 
 def _draw(comparison: Comparison, directory: Path, html: bool, figures: bool, command: str) -> None:
     """The page and the figures; nothing that goes wrong here may lose the tables."""
-    failures: list[str] = []
+    failures = []
     old = (directory / PAGE).stat().st_mtime_ns if (directory / PAGE).exists() else None
     if html or figures:
-        from jepa_compare.report.draw import draw_comparison
-
         failures = draw_comparison(
             comparison, directory, html=html, figures=figures, command=command
         )

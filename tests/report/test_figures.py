@@ -1,4 +1,4 @@
-"""Figures draw the numbers that the comparison found, and nothing that a name contains."""
+"""Figures draw the numbers of the comparison, and nothing that a name contains."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -18,8 +18,8 @@ from jepa_compare.report.figures.curves import (
     learning_figure,
     spectrum_figure,
 )
-from jepa_compare.report.figures.pairs import pair_figure
-from jepa_compare.report.figures.panels import Figure, Panel, panel_svg, paper_files
+from jepa_compare.report.figures.figure import Figure, Panel, panel_svg, paper_files
+from jepa_compare.report.figures.paired_differences import pair_figure
 from jepa_compare.report.figures.scores import (
     MOST_ROWS,
     downstream_figure,
@@ -42,6 +42,12 @@ def figure_data(comparison: Comparison) -> FigureData:
     return read_figure_data(comparison)
 
 
+def of(figure: Figure | None) -> Figure:
+    """The figure, which must be there."""
+    assert figure is not None
+    return figure
+
+
 def drawn(panel: Panel) -> Axes:
     axes = Canvas().subplots()
     panel.draw(axes)
@@ -58,7 +64,7 @@ def points(axes: Axes) -> set[float]:
 
 
 def test_scores_are_drawn_with_mean_interval_and_floors(comparison: Comparison) -> None:
-    (panel,) = score_figure(comparison).panels
+    (panel,) = of(score_figure(comparison)).panels
     axes = drawn(panel)
     found = points(axes)
     for row in comparison.rows:
@@ -107,7 +113,7 @@ def test_too_many_rows_are_cut_and_it_is_said(tmp_path: Path) -> None:
     for index in range(MOST_ROWS + 3):
         loss = Loss(name=f"loss_{index:02}", success={"detour": index / 40}, probe_rmse=1.0)
         write_run(tmp_path, loss=loss, seed=0, rows=2)
-    figure = score_figure(compare(load_runs(tmp_path)))
+    figure = of(score_figure(compare(load_runs(tmp_path))))
     assert len(drawn(figure.panels[0]).get_yticklabels()) == MOST_ROWS
     assert figure.notes == (f"The first {MOST_ROWS} of {MOST_ROWS + 3} rows are drawn.",)
 
@@ -188,7 +194,7 @@ def test_svg_holds_no_colour_of_its_own_and_no_markup(comparison: Comparison) ->
     texts = [element.text for element in root.iter() if element.tag.endswith("text")]
     assert texts.count(evil) == 3
     assert not [element for element in root.iter() if "script" in element.tag]
-    (real,) = score_figure(comparison).panels
+    (real,) = of(score_figure(comparison)).panels
     drawing = panel_svg(real, "real")
     assert re.findall(r"#[0-9a-f]{6}\b", drawing) == []
     assert set(re.findall(r"var\((--[a-z0-9-]+)\)", drawing)) <= set(VARIABLES.values())
@@ -196,7 +202,7 @@ def test_svg_holds_no_colour_of_its_own_and_no_markup(comparison: Comparison) ->
 
 
 def test_names_inside_two_drawings_do_not_meet(comparison: Comparison) -> None:
-    (panel,) = score_figure(comparison).panels
+    (panel,) = of(score_figure(comparison)).panels
     first, second = (panel_svg(panel, salt) for salt in ("a", "b"))
     own = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
     assert own[0] and not own[0] & own[1]
@@ -206,26 +212,24 @@ def test_names_inside_two_drawings_do_not_meet(comparison: Comparison) -> None:
 
 
 def test_paper_files_are_whole_and_reproducible(comparison: Comparison) -> None:
-    figure = score_figure(comparison)
-    files = paper_files(figure)
-    assert set(files) == {"main_metric.png", "main_metric.pdf"}
-    assert files["main_metric.png"].startswith(b"\x89PNG\r\n\x1a\n")
-    assert files["main_metric.pdf"].startswith(b"%PDF-")
-    assert b"/Type3" not in files["main_metric.pdf"]
-    assert paper_files(figure) == files
+    figure = of(score_figure(comparison))
+    files = paper_files(figure, "main_metric")
+    assert set(files) == {"png", "pdf"}
+    assert files["png"].startswith(b"\x89PNG\r\n\x1a\n")
+    assert files["pdf"].startswith(b"%PDF-")
+    assert b"/Type3" not in files["pdf"]
+    assert paper_files(figure, "main_metric") == files
 
 
 def test_a_name_without_glyphs_is_drawn() -> None:
     def draw(axes: Axes) -> None:
         axes.set_title("损失 🦜")
 
-    figure = Figure(
-        name="x", title="x", panels=(Panel(title="损失", draw=draw, about="x"),), how="x"
-    )
-    assert len(paper_files(figure)["x.png"]) > 1000  # warnings are errors here
+    figure = Figure(title="x", panels=(Panel(title="损失", draw=draw, about="x"),), how="x")
+    assert len(paper_files(figure, "x")["png"]) > 1000  # warnings are errors here
 
 
-def test_looks_differ() -> None:
+def test_row_styles_differ() -> None:
     assert len({row_style(index) for index in range(210)}) == 210
 
 

@@ -42,8 +42,10 @@ def band(histories: Sequence[History], key: str) -> Band | None:
     else:
         binned = [(steps.astype(float), values, values, values) for steps, values in curves]
     mean, low, high = (
-        np.stack([_between(places, own[0], own[i]) for own in binned]) for i in (1, 2, 3)
-    )  # [seeds places]
+        # [seeds places], NaN outside of a seed's steps
+        np.stack([np.interp(places, curve[0], curve[i], np.nan, np.nan) for curve in binned])
+        for i in (1, 2, 3)
+    )
     there = ~np.isnan(mean)
     count = there.sum(axis=0)
     kept = count > 0
@@ -58,17 +60,9 @@ def band(histories: Sequence[History], key: str) -> Band | None:
     )
 
 
-_Binned = tuple[
-    Float[np.ndarray, " k"],
-    Float[np.ndarray, " k"],
-    Float[np.ndarray, " k"],
-    Float[np.ndarray, " k"],
-]
-
-
 def _binned(
     steps: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " _"]
-) -> _Binned:
+) -> tuple[Float[np.ndarray, " k"], ...]:
     """(centre, mean, smallest, largest) of each bin that holds a step."""
     place = np.clip(np.searchsorted(edges, steps, side="right") - 1, 0, len(edges) - 2)
     filled, bins = np.unique(place, return_inverse=True)
@@ -77,13 +71,6 @@ def _binned(
     np.maximum.at(high, bins, values)
     mean = np.bincount(bins, weights=values / np.bincount(bins)[bins])
     return ((edges[1:] + edges[:-1]) / 2)[filled], mean, low, high
-
-
-def _between(
-    places: Float[np.ndarray, " k"], steps: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " k"]:
-    """`values` at `places` on straight lines; NaN outside of the steps."""
-    return np.interp(places, steps, values, left=np.nan, right=np.nan)
 
 
 def spectrum_band(spectra: Sequence[Float[np.ndarray, " _"]]) -> Band | None:

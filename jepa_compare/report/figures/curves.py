@@ -10,7 +10,7 @@ from jepa_compare.comparison.results import Comparison
 from jepa_compare.metrics import COLLAPSED_SPREAD, describe
 from jepa_compare.report.figure_data import FigureData
 from jepa_compare.report.figures.bands import Band, band, spectrum_band
-from jepa_compare.report.figures.panels import Figure, Key, Panel
+from jepa_compare.report.figures.figure import Figure, Key, Panel
 from jepa_compare.report.figures.style import (
     MUTED,
     REFERENCE_STYLES,
@@ -20,6 +20,7 @@ from jepa_compare.report.figures.style import (
     row_style,
     short,
 )
+from jepa_compare.report.tables import full_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,25 +53,39 @@ _BAND = (
 )
 
 
-def _row_keys(figure_data: FigureData, drawn: Sequence[str]) -> tuple[Key, ...]:
+def _row_keys(figure_data: FigureData, panels: Sequence[Mapping[int, Band]]) -> tuple[Key, ...]:
+    """The rows that some panel draws."""
+    drawn = {index for bands in panels for index in bands}
     return tuple(
-        Key(label=row.label, style=row_style(index))
-        for index, row in enumerate(figure_data.rows)
-        if row.label in drawn
+        Key(label=figure_data.rows[index].label, style=row_style(index)) for index in sorted(drawn)
     )
 
 
-def _bands(figure_data: FigureData, key: str) -> dict[int, Band]:
-    """By the place of the row."""
-    found = {
-        index: band(figure_data.histories[row.label], key)
-        for index, row in enumerate(figure_data.rows)
+def _bands(figure_data: FigureData, keys: Sequence[str]) -> dict[str, dict[int, Band]]:
+    """By key, as far as a run has it, and by the place of the row."""
+    bands = {
+        key: {
+            index: curve
+            for index, row in enumerate(figure_data.rows)
+            if (curve := band(figure_data.histories[row.label], key)) is not None
+        }
+        for key in keys
     }
-    return {index: own for index, own in found.items() if own is not None}
+    return {key: of_rows for key, of_rows in bands.items() if of_rows}
+
+
+def _band_panel(
+    title: str, bands: Mapping[int, Band], lines: Sequence[tuple[float, RowStyle]] = ()
+) -> Panel:
+    return Panel(
+        title=title,
+        draw=functools.partial(_draw_bands, bands, lines),
+        about=f"mean and range over seeds of {len(bands)} rows",
+    )
 
 
 def _draw_bands(
-    bands: Mapping[int, Band], label: str, lines: Sequence[tuple[float, RowStyle]], axes: "Axes"
+    bands: Mapping[int, Band], lines: Sequence[tuple[float, RowStyle]], axes: "Axes"
 ) -> None:
     values = np.concatenate([b.mean for b in bands.values()])
     low, high = float(values.min()), float(values.max())
@@ -80,29 +95,23 @@ def _draw_bands(
     else:
         linear_axis(axes, "y", 4)
     linear_axis(axes, "x", 4)
-    for index, own in bands.items():
+    for index, curve in bands.items():
         style = row_style(index)
-        if own.seeds > 1:
-            axes.fill_between(
-                own.steps, own.low, own.high, color=style.colour, alpha=0.16, linewidth=0
-            )
-        points = style.marker if len(own.steps) < 3 else ""
-        axes.plot(
-            own.steps,
-            own.mean,
-            color=style.colour,
-            linestyle=style.line,
-            linewidth=1.6,
-            marker=points or "none",
-            markersize=4,
-        )
+        if curve.seeds > 1:
+            _fill(axes, curve.steps, curve.low, curve.high, style)
+        options = style.options | {"marker": style.marker if len(curve.steps) < 3 else "none"}
+        axes.plot(curve.steps, curve.mean, **options, linewidth=1.6, markersize=4)
     inside = axes.get_ylim()
     for value, style in lines:
         if inside[0] <= value <= inside[1]:
             axes.axhline(value, color=style.colour, linestyle=style.line, linewidth=1, zorder=0.5)
     axes.set_ylim(inside)
     axes.grid(axis="y")
-    axes.set_xlabel(label)
+    axes.set_xlabel("step")
+
+
+def _fill(axes: "Axes", x: np.ndarray, low: np.ndarray, high: np.ndarray, style: RowStyle) -> None:
+    axes.fill_between(x, low, high, color=style.colour, alpha=0.16, linewidth=0)
 
 
 def _terms(figure_data: FigureData) -> list[str]:
@@ -113,33 +122,22 @@ def _terms(figure_data: FigureData) -> list[str]:
         for history in histories
         for key in history.columns
     }
-    own = [key for key in there if key.startswith("aux/")]
-    helpers = [key for key in there if key.startswith("helper/")]
-    wanted = [*_FIRST_TERMS, *own, *helpers, *_LAST_TERMS]
+    terms = [key for part in ("aux/", "helper/") for key in there if key.startswith(part)]
+    wanted = [*_FIRST_TERMS, *terms, *_LAST_TERMS]
     return [key for key in wanted if key in there]
 
 
 def learning_figure(comparison: Comparison, figure_data: FigureData) -> Figure | None:
     """One panel per loss term."""
-    found = [(key, bands) for key in _terms(figure_data) if (bands := _bands(figure_data, key))]
-    if not found:
+    bands = _bands(figure_data, _terms(figure_data))
+    if not bands:
         return None
-    drawn = found[:MOST_TERMS]
-    panels = [
-        Panel(
-            title=short(_NAMES.get(key, key), 40),
-            draw=functools.partial(_draw_bands, bands, "step", ()),
-            about=f"mean and range over seeds of {len(bands)} rows",
-        )
-        for key, bands in drawn
-    ]
-    rest = [key for key, _ in found[MOST_TERMS:]]
+    drawn, rest = list(bands)[:MOST_TERMS], list(bands)[MOST_TERMS:]
     notes = [f"Terms not drawn: {', '.join(rest)}."] if rest else []
     return Figure(
-        name="learning_curves",
         title="Learning curves",
-        panels=tuple(panels),
-        keys=_row_keys(figure_data, _labels(figure_data, [bands for _, bands in drawn])),
+        panels=tuple(_band_panel(short(_NAMES.get(key, key), 40), bands[key]) for key in drawn),
+        keys=_row_keys(figure_data, [bands[key] for key in drawn]),
         how=_BAND + " Losses of different methods have different units: compare a curve with"
         " itself, and methods by the metrics above. Scales that span more than a factor of"
         f" {_MANY_TIMES} are logarithmic; where a seed stops early, the mean goes on without it.",
@@ -147,45 +145,27 @@ def learning_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
     )
 
 
-def _labels(figure_data: FigureData, found: Sequence[Mapping[int, object]]) -> list[str]:
-    places = sorted({index for bands in found for index in bands})
-    return [figure_data.rows[index].label for index in places]
-
-
 def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure | None:
     """Collapse diagnostics over time, with the untrained encoder's values and the threshold."""
-    found = [(key, bands) for key in _DIAGNOSTICS if (bands := _bands(figure_data, key))]
-    if not found:
+    bands = _bands(figure_data, _DIAGNOSTICS)
+    if not bands:
         return None
     untrained = next((r for r in comparison.references if r.policy == "untrained"), None)
-    threshold = RowStyle(colour=MUTED)
+    of_untrained, threshold = REFERENCE_STYLES["untrained"], RowStyle(colour=MUTED)
     panels = []
-    for key, bands in found:
+    for key, of_rows in bands.items():
         lines = [(COLLAPSED_SPREAD, threshold)] if key == "eval/spread" else []
         if untrained is not None and key in untrained.estimates:
-            lines.append((untrained.estimates[key].mean, REFERENCE_STYLES["untrained"]))
-        metric = describe(key)
-        panels.append(
-            Panel(
-                title=metric.label + (f" ({metric.unit})" if metric.unit else ""),
-                draw=functools.partial(_draw_bands, bands, "step", lines),
-                about=f"mean and range over seeds of {len(bands)} rows",
-            )
-        )
-    keys = _row_keys(figure_data, _labels(figure_data, [bands for _, bands in found]))
+            lines.append((untrained.estimates[key].mean, of_untrained))
+        panels.append(_band_panel(full_name(describe(key)), of_rows, lines))
+    keys = [*_row_keys(figure_data, list(bands.values()))]
+    if untrained is not None:
+        keys.append(Key(label="untrained encoder", style=of_untrained))
+    keys.append(Key(label=f"spread {COLLAPSED_SPREAD:g}: collapse", style=threshold))
     return Figure(
-        name="collapse",
         title="Collapse diagnostics",
         panels=tuple(panels),
-        keys=(
-            *keys,
-            *(
-                [Key(label="untrained encoder", style=REFERENCE_STYLES["untrained"])]
-                if untrained
-                else []
-            ),
-            Key(label=f"spread {COLLAPSED_SPREAD:g}: collapse", style=threshold),
-        ),
+        keys=tuple(keys),
         how=_BAND + f" Spread is what decides: below {COLLAPSED_SPREAD:g}, with a probe worse than"
         " the untrained encoder's, all inputs share one latent. Ranks are scale-free: a collapsed"
         " and an untrained encoder score high, so a high rank alone says nothing.",
@@ -195,25 +175,24 @@ def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
 
 def spectrum_figure(comparison: Comparison, figure_data: FigureData) -> Figure | None:
     """Singular values of the final latents."""
-    found = {
-        index: own
+    bands = {
+        index: curve
         for index, row in enumerate(figure_data.rows)
-        if (own := spectrum_band(figure_data.spectra[row.label])) is not None
+        if (curve := spectrum_band(figure_data.spectra[row.label])) is not None
     }
-    if not found:
+    if not bands:
         return None
     panel = Panel(
         title="singular value / largest",
-        draw=functools.partial(_draw_spectra, found),
-        about=f"spectra of {len(found)} rows",
+        draw=functools.partial(_draw_spectra, bands),
+        about=f"spectra of {len(bands)} rows",
         width=400,
         height=260,
     )
     return Figure(
-        name="spectra",
         title="Singular values of the latents",
         panels=(panel,),
-        keys=_row_keys(figure_data, _labels(figure_data, [found])),
+        keys=_row_keys(figure_data, [bands]),
         how="Singular values of the centred latents on held-out data, sorted, relative to the"
         " largest: geometric mean over seeds, the band is their range. A cliff is dimensional"
         " collapse: the directions behind it carry nothing. Zeros (below 1e-5) are not drawn:"
@@ -224,26 +203,18 @@ def spectrum_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
     )
 
 
-def _draw_spectra(found: Mapping[int, Band], axes: "Axes") -> None:
+def _draw_spectra(bands: Mapping[int, Band], axes: "Axes") -> None:
     log_axis(axes, "y", _SMALLEST, 1.0)
     linear_axis(axes, "x")
-    for index, own in found.items():
+    for index, curve in bands.items():
         style = row_style(index)
-        mean = np.where(own.mean < _SMALLEST, np.nan, own.mean)
-        if own.seeds > 1:
-            low = np.where(np.isnan(mean), np.nan, np.maximum(own.low, _SMALLEST))
-            axes.fill_between(own.steps, low, own.high, color=style.colour, alpha=0.16, linewidth=0)
-        every = max(1, len(own.steps) // 8)
-        axes.plot(
-            own.steps,
-            mean,
-            color=style.colour,
-            linestyle=style.line,
-            linewidth=1.6,
-            marker=style.marker,
-            markevery=(min(index, every - 1), every),
-            markersize=4,
-        )
+        mean = np.where(curve.mean < _SMALLEST, np.nan, curve.mean)
+        if curve.seeds > 1:
+            low = np.where(np.isnan(mean), np.nan, np.maximum(curve.low, _SMALLEST))
+            _fill(axes, curve.steps, low, curve.high, style)
+        every = max(1, len(curve.steps) // 8)
+        marks = min(index, every - 1), every
+        axes.plot(curve.steps, mean, **style.options, linewidth=1.6, markevery=marks, markersize=4)
     axes.set_ylim(_SMALLEST, 1.6)
     axes.grid(axis="y")
     axes.set_xlabel("index")

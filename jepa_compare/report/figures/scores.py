@@ -8,18 +8,19 @@ import numpy as np
 
 from jepa_compare.comparison.results import Comparison, Estimate, Reference, Row
 from jepa_compare.metrics import Metric
-from jepa_compare.report.figures.panels import Figure, Key, Panel
+from jepa_compare.report.figures.figure import Figure, Key, Panel
 from jepa_compare.report.figures.style import (
-    INK,
     MUTED,
     OTHER_REFERENCE,
     REFERENCE_STYLES,
+    label_width,
     linear_axis,
     log_axis,
+    row_axis,
     row_style,
     wrapped,
 )
-from jepa_compare.report.tables import main_columns
+from jepa_compare.report.tables import full_name, main_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,11 +30,6 @@ MOST_POINTS = 50
 """Seeds drawn as points, of one row."""
 _MANY_TIMES = 10  # from this ratio of largest to smallest on, a scale is logarithmic
 _ROW = 25.0  # points of height per row
-
-
-def label_width(labels: Sequence[str]) -> float:
-    """Points to the left of the axes that the longest line of `labels` takes."""
-    return 16 + 6.0 * max((len(line) for label in labels for line in label.split("\n")), default=0)
 
 
 def _points(estimate: Estimate) -> list[float]:
@@ -49,13 +45,8 @@ def _direction(metric: Metric) -> str:
     return {"higher": "better →", "lower": "← better", None: metric.label}[metric.better]
 
 
-def full_name(metric: Metric) -> str:
-    """ "probe RMSE (px)"."""
-    return metric.label + (f" ({metric.unit})" if metric.unit else "")
-
-
 def _score_panel(
-    comparison: Comparison, metric: Metric, rows: Sequence[Row], *, width: float, title: str
+    comparison: Comparison, metric: Metric, rows: Sequence[Row], width: float
 ) -> Panel:
     """Rows from top to bottom: seeds as small points, mean and interval as a bar."""
     labels = [wrapped(row.label) for row in rows]
@@ -67,7 +58,7 @@ def _score_panel(
     ticks = max(2, min(5, int((width - left) / 40)))
     scored = sum(estimate.n > 0 for estimate in estimates)
     return Panel(
-        title=title,
+        title=full_name(metric),
         draw=functools.partial(_draw_scores, estimates, labels, floors, metric, log, ticks),
         about=f"seeds, mean and 95 % interval of {scored} rows",
         width=width,
@@ -92,16 +83,16 @@ def _draw_scores(
     else:
         linear_axis(axes, "x", ticks)
     for place, estimate in enumerate(estimates):
-        own = row_style(place)
+        style = row_style(place)
         points = _points(estimate)
         axes.plot(
             points,
             np.full(len(points), place + 0.24),
             linestyle="none",
-            marker=own.marker,
+            marker=style.marker,
             markersize=3.4,
             markerfacecolor="none",
-            markeredgecolor=own.colour,
+            markeredgecolor=style.colour,
             markeredgewidth=0.9,
         )
         if not points:
@@ -110,8 +101,8 @@ def _draw_scores(
         if estimate.interval is not None:
             low, high = estimate.interval
             low = max(low, lowest / 3) if log else low
-            axes.plot([low, high], [place - 0.1] * 2, color=own.colour, linewidth=2.2)
-        axes.plot([estimate.mean], [place - 0.1], own.marker, color=own.colour, markersize=6.5)
+            axes.plot([low, high], [place - 0.1] * 2, color=style.colour, linewidth=2.2)
+        axes.plot([estimate.mean], [place - 0.1], **style.points, markersize=6.5)
     if metric.is_success:
         axes.set_xlim(-0.03, 1.03)
     elif log:
@@ -120,15 +111,10 @@ def _draw_scores(
     for reference in floors:
         value = reference.estimates[metric.key].mean
         if inside[0] <= value <= inside[1]:
-            own = REFERENCE_STYLES.get(reference.policy, OTHER_REFERENCE)
-            axes.axvline(value, color=own.colour, linestyle=own.line, linewidth=1, zorder=0.5)
+            style = REFERENCE_STYLES.get(reference.policy, OTHER_REFERENCE)
+            axes.axvline(value, color=style.colour, linestyle=style.line, linewidth=1, zorder=0.5)
     axes.set_xlim(inside)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_yticks(range(len(labels)), labels, color=INK)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    axes.set_xlabel(_direction(metric))
+    row_axis(axes, labels, _direction(metric))
 
 
 def _floor_keys(comparison: Comparison, metrics: Sequence[Metric]) -> tuple[Key, ...]:
@@ -161,60 +147,59 @@ def _row_notes(comparison: Comparison, drawn: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def score_figure(comparison: Comparison) -> Figure:
-    """The primary metric by row."""
-    metric, rows = comparison.primary, comparison.rows[:MOST_ROWS]
+def _figure(
+    comparison: Comparison,
+    metrics: Sequence[Metric],
+    title: str,
+    how: str,
+    *,
+    width: float = 290,
+    columns: int = 3,
+) -> Figure | None:
+    """A panel per metric; None without a metric."""
+    rows = comparison.rows[:MOST_ROWS]
+    if not metrics:
+        return None
     return Figure(
-        name="main_metric",
-        title=f"{metric.label.capitalize()} by row",
-        panels=(_score_panel(comparison, metric, rows, width=400, title=full_name(metric)),),
-        keys=_floor_keys(comparison, [metric]),
-        how=_HOW_SCORES,
+        title=title,
+        panels=tuple(_score_panel(comparison, metric, rows, width) for metric in metrics),
+        keys=_floor_keys(comparison, metrics),
+        how=how,
         notes=_row_notes(comparison, len(rows)),
-        columns=1,
+        columns=columns,
     )
+
+
+def score_figure(comparison: Comparison) -> Figure | None:
+    """The primary metric by row."""
+    metric = comparison.primary
+    title = f"{metric.label.capitalize()} by row"
+    return _figure(comparison, [metric], title, _HOW_SCORES, width=400, columns=1)
 
 
 def downstream_figure(comparison: Comparison) -> Figure | None:
     """The other downstream metrics of the main table, planning apart."""
-    rows = comparison.rows[:MOST_ROWS]
     metrics = [
         metric
         for metric in main_columns(comparison)
         if metric.downstream and metric != comparison.primary and not metric.is_success
     ]
-    if not metrics:
-        return None
-    return Figure(
-        name="downstream",
-        title="What else the latents are good for",
-        panels=tuple(
-            _score_panel(comparison, metric, rows, width=290, title=full_name(metric))
-            for metric in metrics
-        ),
-        keys=_floor_keys(comparison, metrics),
-        how="The same marks for the other downstream metrics. A scale that spans more than a factor"
+    return _figure(
+        comparison,
+        metrics,
+        "What else the latents are good for",
+        "The same marks for the other downstream metrics. A scale that spans more than a factor"
         f" of {_MANY_TIMES} is logarithmic; a line outside the scale is not drawn.",
-        notes=_row_notes(comparison, len(rows)),
     )
 
 
 def planning_figure(comparison: Comparison) -> Figure | None:
     """Success by kind of task, the floors as lines."""
-    rows = comparison.rows[:MOST_ROWS]
-    metrics = [metric for metric in comparison.metrics if metric.is_success]
-    if not metrics:
-        return None
-    return Figure(
-        name="planning",
-        title="Planning success by kind of task",
-        panels=tuple(
-            _score_panel(comparison, metric, rows, width=290, title=full_name(metric))
-            for metric in metrics[:6]
-        ),
-        keys=_floor_keys(comparison, metrics),
-        how="Same: start and goal in one room. Door: in two rooms. Detour: through the door, and"
+    return _figure(
+        comparison,
+        [metric for metric in comparison.metrics if metric.is_success][:6],
+        "Planning success by kind of task",
+        "Same: start and goal in one room. Door: in two rooms. Detour: through the door, and"
         " walking straight at the goal fails, so that only a plan solves it. A method that stays"
         " at the straight line's level has learned to walk, not to plan.",
-        notes=_row_notes(comparison, len(rows)),
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import Comparison, Row
-from jepa_compare.report.figures.panels import Figure, Key, Panel
-from jepa_compare.report.figures.scores import full_name, is_wide
+from jepa_compare.report.figures.figure import Figure, Key, Panel
+from jepa_compare.report.figures.scores import is_wide
 from jepa_compare.report.figures.style import (
     RowStyle,
     linear_axis,
@@ -17,6 +17,7 @@ from jepa_compare.report.figures.style import (
     row_style,
     short,
 )
+from jepa_compare.report.tables import full_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,18 +28,17 @@ _MOST_AXES = 6
 
 def sensitivity_figure(comparison: Comparison) -> Figure | None:
     """The primary metric against each numeric axis of the sweep."""
-    found = [
+    swept = [
         (axis, series)
         for axis in comparison.rows[0].axes
         if axis not in LOSS_KEYS and (series := _series(comparison.rows, axis))
     ][:_MOST_AXES]
-    if not found:
+    if not swept:
         return None
-    names = list(dict.fromkeys(name for _, series in found for name in series))
+    names = list(dict.fromkeys(name for _, series in swept for name in series))
     row_styles = {name: row_style(index) for index, name in enumerate(names[:_MOST_SERIES])}
     rest = len(names) - len(row_styles)
     return Figure(
-        name="sensitivity",
         title=f"Sensitivity of {comparison.primary.label}",
         panels=tuple(
             Panel(
@@ -48,9 +48,9 @@ def sensitivity_figure(comparison: Comparison) -> Figure | None:
                 width=330,
                 height=230,
             )
-            for axis, series in found
+            for axis, series in swept
         ),
-        keys=tuple(Key(label=name, style=own) for name, own in row_styles.items()),
+        keys=tuple(Key(label=name, style=style) for name, style in row_styles.items()),
         how="Mean over seeds with the 95 % t-interval at each value that was swept; lines join the"
         " values of what is otherwise the same setting. A method that needs one exact value is"
         " worth less than its best point.",
@@ -97,18 +97,16 @@ def _draw_sensitivity(
     for name, points in series.items():
         if name not in row_styles:
             continue
-        own = row_styles[name]
+        style = row_styles[name]
         scored = [(x, comparison.estimate(row, metric)) for x, row in points]
         scored = [(x, estimate) for x, estimate in scored if estimate.n]
         for x, estimate in scored:
             if estimate.interval is not None:
-                axes.plot([x, x], estimate.interval, color=own.colour, linewidth=1.6, alpha=0.55)
+                axes.plot([x, x], estimate.interval, color=style.colour, linewidth=1.6, alpha=0.55)
         axes.plot(
             [x for x, _ in scored],
             [estimate.mean for _, estimate in scored],
-            color=own.colour,
-            linestyle=own.line,
-            marker=own.marker,
+            **style.options,
             linewidth=1.6,
             markersize=5.5,
         )

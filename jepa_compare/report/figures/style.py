@@ -1,4 +1,4 @@
-"""How figures look, on paper and on the page: colours, dashes, markers, axes.
+"""The style of figures, on paper and on the page: colours, dashes, markers, axes.
 
 Colours are those of Okabe and Ito, two of them darkened for contrast on white; a marker and a dash
 pattern say the same again, for readers who cannot tell the colours apart and for grey printers.
@@ -7,6 +7,7 @@ Every length is in points, which the page takes for CSS pixels.
 
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,24 @@ class RowStyle:
         """Colour of the marker's inside."""
         return PAPER if self.hollow else self.colour
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `Axes.plot` is told of a line with points."""
+        return {
+            "color": self.colour,
+            "linestyle": self.line,
+            "marker": self.marker or "none",
+            "markerfacecolor": self.face,
+        }
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """The same without the line."""
+        return self.options | {"linestyle": "none"}
+
 
 def row_style(index: int) -> RowStyle:
-    """The look of the row at `index`: no two of the first 210 share all three signs."""
+    """The style of the row at `index`: no two of the first 210 share all three signs."""
     return RowStyle(
         colour=COLOURS[index % len(COLOURS)],
         marker=MARKERS[index % len(MARKERS)],
@@ -152,3 +168,18 @@ def linear_axis(axes: "Axes", which: str, ticks: int = 5) -> None:
     from matplotlib.ticker import MaxNLocator
 
     getattr(axes, f"{which}axis").set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+
+
+def row_axis(axes: "Axes", labels: Sequence[str], x_label: str) -> None:
+    """Labels from top to bottom on the y axis, one for each whole number."""
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_yticks(range(len(labels)), labels, color=INK)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel(x_label)
+
+
+def label_width(labels: Sequence[str]) -> float:
+    """Points to the left of the axes that the longest line of `labels` takes."""
+    return 16 + 6.0 * max((len(line) for label in labels for line in label.split("\n")), default=0)

@@ -58,12 +58,12 @@ def galleries(figure_data: FigureData) -> list[Gallery]:
 
 
 def _gallery(figure_data: FigureData, kind: str) -> Gallery | None:
-    own = {
+    recorded = {
         label: {e.task: e for e in episodes if e.kind == kind and len(e.path)}
         for label, episodes in figure_data.episodes.items()
     }
-    tasks = tuple(sorted({task for found in own.values() for task in found})[:MOST_TASKS])
-    drawn = [found[task] for found in own.values() for task in tasks if task in found]
+    tasks = tuple(sorted(set().union(*recorded.values()))[:MOST_TASKS])
+    drawn = [by_task[t] for by_task in recorded.values() for t in tasks if t in by_task]
     if not drawn:
         return None
     corners = np.concatenate([_corners(episode) for episode in drawn])
@@ -81,10 +81,10 @@ def _gallery(figure_data: FigureData, kind: str) -> Gallery | None:
         lines=tuple(
             (
                 label,
-                tuple(_drawing(found.get(task), figure_data.chosen[label]) for task in tasks),
+                tuple(_drawing(by_task.get(task), figure_data.chosen[label]) for task in tasks),
             )
-            for label, found in own.items()
-            if found
+            for label, by_task in recorded.items()
+            if by_task
         ),
         box=_box(x0, y0, x1, y1, pad=_PAD * unit),
         unit=_short(unit),

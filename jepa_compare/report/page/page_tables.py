@@ -1,13 +1,22 @@
 """The tables that only the page has: analysis sets, cost, runs that did not end well, config."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+import statistics
+from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
+from jepa_compare.comparison.conclusion import counts_text, listed
 from jepa_compare.comparison.differences import counted
-from jepa_compare.comparison.results import Comparison, Row
-from jepa_compare.report.tables import Grid, cell, heading, main_columns, status_text
+from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Row
+from jepa_compare.report.tables import (
+    Grid,
+    cell,
+    heading,
+    main_columns,
+    provenance_table,
+    status_text,
+)
 from jepa_compare.runs.untrusted import shown
 
 MOST_ROWS = 100
@@ -23,28 +32,22 @@ def cut(grid: Grid, rows: int) -> tuple[Grid, int]:
     lines = (*grid.lines[:MOST_ROWS], *grid.lines[rows:])
     sections = tuple(s - rest if s >= rows else s for s in grid.sections)
     strong = tuple(s for s in grid.strong if s < MOST_ROWS)
-    return Grid(
-        header=grid.header, lines=lines, sections=sections, strong=strong, left=grid.left
-    ), rest
+    return replace(grid, lines=lines, sections=sections, strong=strong), rest
 
 
 def analysis_sets(comparison: Comparison) -> Grid:
-    """Each row in both analysis_sets, on the primary metric and two others."""
+    """Each row in both analysis sets, on the primary metric and two others."""
     metrics = [m for m in main_columns(comparison) if m.downstream or m == comparison.primary][:3]
+    columns = list(itertools.product(metrics, ANALYSIS_SETS))
     lines = []
     for row in comparison.rows[:MOST_ROWS]:
         counts = sum(run.status is not None for run in row.runs), row.counts.get("healthy", 0)
         cells = [
             cell(metric, comparison.estimate(row, metric, analysis_set))
-            for metric in metrics
-            for analysis_set in ("all", "healthy")
+            for metric, analysis_set in columns
         ]
         lines.append((row.label, *map(str, counts), *cells, status_text(row)))
-    titles = [
-        f"{heading(metric)}, {analysis_set}"
-        for metric in metrics
-        for analysis_set in ("all", "healthy")
-    ]
+    titles = [f"{heading(metric)}, {analysis_set}" for metric, analysis_set in columns]
     return Grid(header=("row", "scored", "healthy", *titles, "runs"), lines=tuple(lines))
 
 
@@ -72,13 +75,12 @@ def cost(comparison: Comparison) -> Grid | None:
         return None
 
     def value(row: Row, key: str, scale: float, form: str) -> str:
-        found = [run.cost.get(key, math.nan) * scale for run in row.runs]
-        found = [number for number in found if math.isfinite(number)]
-        if not found:
+        costs = [run.cost.get(key, math.nan) * scale for run in row.runs]
+        costs = [number for number in costs if math.isfinite(number)]
+        if not costs:
             return "-"
-        ends = [form.format(end) for end in (min(found), max(found))]
-        mean = form.format(math.fsum(found) / len(found))
-        return mean if ends[0] == ends[1] else f"{mean} ({ends[0]} to {ends[1]})"
+        low, high, mean = map(form.format, (min(costs), max(costs), statistics.fmean(costs)))
+        return mean if low == high else f"{mean} ({low} to {high})"
 
     return Grid(
         header=("row", *(label for _, label, _, _ in there), "device"),
@@ -86,16 +88,13 @@ def cost(comparison: Comparison) -> Grid | None:
             (
                 row.label,
                 *(value(row, key, scale, form) for key, _, scale, form in there),
-                _some(counted([run for run in row.runs if run.provenance], "hardware.name")),
+                listed(
+                    list(counted([run for run in row.runs if run.provenance], "hardware.name")), 2
+                ),
             )
             for row in rows
         ),
     )
-
-
-def _some(found: Mapping[str, int]) -> str:
-    listed = list(found)
-    return ", ".join(listed[:2]) + (f" and {len(listed) - 2} more" if len(listed) > 2 else "")
 
 
 def troubled(comparison: Comparison) -> tuple[Grid, int]:
@@ -116,43 +115,29 @@ def troubled(comparison: Comparison) -> tuple[Grid, int]:
                         why or "no reason recorded",
                     )
                 )
-    drawn = tuple(lines[:MOST_RUNS])
-    return Grid(header=("run", "row", "seed", "step", "outcome", "why"), lines=drawn, left=6), len(
-        lines
-    ) - len(drawn)
+    shown_lines = tuple(lines[:MOST_RUNS])
+    header = ("run", "row", "seed", "step", "outcome", "why")
+    return Grid(header=header, lines=shown_lines, left=6), len(lines) - len(shown_lines)
 
 
 def settings(comparison: Comparison) -> Grid | None:
     """The keys in which runs differ, at most 100: what was swept first, then what unswept."""
-    unswept = {
-        unswept.key: "differs, rows kept apart" if unswept.apart else "differs, averaged over"
-        for unswept in comparison.unswept
-    }
-    roles = {key: "swept" for key in comparison.axes} | unswept
-    if not roles:
-        return None
-    return Grid(
-        header=("key", "values (runs)", "role"),
-        lines=tuple(
-            (key, values(counted(comparison.runs, key)), role)
-            for key, role in list(roles.items())[:MOST_ROWS]
-        ),
-        left=3,
+    roles = dict.fromkeys(comparison.axes, "swept")
+    for setting in comparison.unswept:
+        how = "rows kept apart" if setting.apart else "averaged over"
+        roles[setting.key] = f"differs, {how}"
+    lines = (
+        (key, counts_text(counted(comparison.runs, key), MOST_VALUES), role)
+        for key, role in list(roles.items())[:MOST_ROWS]
     )
+    header = ("key", "values (runs)", "role")
+    return Grid(header=header, lines=tuple(lines), left=3) if roles else None
 
 
 def provenance(comparison: Comparison) -> Grid | None:
     """Versions, hardware, commit, at most 100; the commands are shown apart."""
-    known = [key for key in comparison.provenance if key != "command"][:MOST_ROWS]
-    lines = tuple((key, values(comparison.provenance[key]), "") for key in known)
-    return Grid(header=("what", "value (runs)", ""), lines=lines, left=3) if lines else None
-
-
-def values(found: Mapping[str, int]) -> str:
-    """ "0.1.0 (15)": each value with its runs, the most frequent first."""
-    texts = [f"{value} ({count})" for value, count in found.items()]
-    rest = len(texts) - MOST_VALUES
-    return ", ".join(texts[:MOST_VALUES]) + (f" and {rest} more" if rest > 0 else "")
+    known = [key for key in comparison.provenance if key != "command"]
+    return provenance_table(comparison, known[:MOST_ROWS]) if known else None
 
 
 def last_end(comparison: Comparison) -> str:
@@ -163,8 +148,3 @@ def last_end(comparison: Comparison) -> str:
     except (ValueError, OverflowError, OSError):  # none, or a clock that was nonsense
         return ""
     return f"{latest:%Y-%m-%d %H:%M} UTC"
-
-
-def where(paths: Sequence[Path]) -> str:
-    """The folders that were compared."""
-    return ", ".join(shown(str(path)) for path in paths)

@@ -16,12 +16,13 @@ from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.report.figure_data import FigureData, Picture
-from jepa_compare.report.figures.panels import Figure, panel_svg
+from jepa_compare.report.figures.figure import Figure, panel_svg
 from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
 from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.tables import (
     LEGEND,
+    PAIR_LEGEND,
     analysis_sets_differ,
     combinations,
     left_out_lines,
@@ -50,9 +51,9 @@ class Drawn:
     """Why drawing failed; "" without a figure means that there is nothing to draw."""
 
 
-def draw_for_page(figure: Figure) -> Drawn:
-    """The figure's panels as inline SVG."""
-    panels = (panel_svg(panel, f"{figure.name}-{i}") for i, panel in enumerate(figure.panels))
+def draw_for_page(figure: Figure, name: str) -> Drawn:
+    """The panels of the figure called `name` as inline SVG."""
+    panels = (panel_svg(panel, f"{name}-{i}") for i, panel in enumerate(figure.panels))
     return Drawn(figure=figure, panels=tuple(panels))
 
 
@@ -118,6 +119,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "main": main,
         "hidden_rows": hidden_rows,
         "legend": LEGEND,
+        "pair_legend": PAIR_LEGEND,
         "whole": whole,
         "metrics": comparison.metrics[:_MOST_METRICS],
         "hidden_metrics": max(0, len(comparison.metrics) - _MOST_METRICS),
@@ -126,7 +128,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
         "galleries": galleries(figure_data),
         "chosen": figure_data.chosen,
-        "pictures": {label: own for label, own in figure_data.pictures.items() if own},
+        "pictures": {label: of for label, of in figure_data.pictures.items() if of},
         "picture_notes": figure_data.picture_notes,
         "cost": tables.cost(comparison),
         "analysis_sets_differ": analysis_sets_differ(comparison),
@@ -134,10 +136,10 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "healthy": replace(healthy, strong=()),
         "trouble": trouble,
         "more_trouble": more_trouble,
-        "left_out": [shown(line) for line in left_out_lines(comparison, _MOST_LEFT_OUT)],
+        "left_out": left_out_lines(comparison, _MOST_LEFT_OUT),
         "commands": list(commands.items())[:_MOST_COMMANDS],
         "hidden_commands": max(0, len(commands) - _MOST_COMMANDS),
         "settings": tables.settings(comparison),
         "provenance": tables.provenance(comparison),
-        "where": tables.where(comparison.runs.roots),
+        "where": shown(", ".join(map(str, comparison.runs.roots))),
     }

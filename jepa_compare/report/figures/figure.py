@@ -4,7 +4,6 @@ A figure is a set of panels that share a legend. On paper the panels stand in a 
 each is a picture of its own, so that a phone can put them below one another at full size.
 """
 
-import functools
 import io
 import logging
 import re
@@ -56,8 +55,6 @@ class Key:
 class Figure:
     """Panels with a common legend, and the words beside them."""
 
-    name: str
-    """Stem of the files."""
     title: str
     panels: tuple[Panel, ...]
     keys: tuple[Key, ...] = ()
@@ -135,7 +132,7 @@ def _inline(text: str, panel: Panel) -> str:
         body = re.sub(pattern, "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href").replace("<defs/>", "")
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
-    body = _SVG_ID.sub(lambda found: found.group() if found.group(1) in used else "", body)
+    body = _SVG_ID.sub(lambda match: match.group() if match.group(1) in used else "", body)
     body = re.sub(r"font: ([^;\"]*?)([\d.]+)px '[^;\"]*", _font, body)
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
@@ -146,9 +143,9 @@ def _inline(text: str, panel: Panel) -> str:
     return f'<svg class="panel" role="img" aria-label="{label}" {size} {width}>{body}</svg>'
 
 
-def _font(found: "re.Match[str]") -> str:
-    weight = ";font-weight:600" if "bold" in found.group(1) or "700" in found.group(1) else ""
-    return f"font-size:{float(found.group(2)):g}px{weight}"
+def _font(match: "re.Match[str]") -> str:
+    weight = ";font-weight:600" if re.search("bold|700", match.group(1)) else ""
+    return f"font-size:{float(match.group(2)):g}px{weight}"
 
 
 def paper(figure: Figure) -> "Canvas":
@@ -180,19 +177,7 @@ def _key_width(keys: Sequence[Key]) -> float:
 def _legend(canvas: "Canvas", keys: Sequence[Key], columns: int) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=key.style.colour,
-            marker=key.style.marker or "none",
-            markerfacecolor=key.style.face,
-            linestyle=key.style.line,
-            linewidth=1.4,
-            markersize=5,
-        )
-        for key in keys
-    ]
+    handles = [Line2D([], [], linewidth=1.4, markersize=5, **key.style.options) for key in keys]
     canvas.legend(
         handles,
         [short(key.label, _LONGEST_KEY) for key in keys],
@@ -208,18 +193,13 @@ def _legend(canvas: "Canvas", keys: Sequence[Key], columns: int) -> None:
     )
 
 
-def paper_files(figure: Figure) -> dict[str, bytes]:
-    """{"NAME.png": ..., "NAME.pdf": ...}, the same bytes for the same comparison."""
-    with _settings(figure.name):
+def paper_files(figure: Figure, name: str) -> dict[str, bytes]:
+    """{"png": ..., "pdf": ...}: the same bytes for the same comparison and `name`."""
+    contents = {}
+    with _settings(name):
         canvas = paper(figure)
-        save = functools.partial(_saved, canvas)
-        return {
-            f"{figure.name}.png": save("png", metadata={"Software": None}),
-            f"{figure.name}.pdf": save("pdf", metadata=dict.fromkeys(("CreationDate", "Creator"))),
-        }
-
-
-def _saved(canvas: "Canvas", form: str, metadata: dict[str, None]) -> bytes:
-    stream = io.BytesIO()
-    canvas.savefig(stream, format=form, dpi=_PNG_DPI, metadata=metadata)
-    return stream.getvalue()
+        for form, fields in (("png", ("Software",)), ("pdf", ("CreationDate", "Creator"))):
+            stream = io.BytesIO()
+            canvas.savefig(stream, format=form, dpi=_PNG_DPI, metadata=dict.fromkeys(fields))
+            contents[form] = stream.getvalue()
+    return contents

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from jepa_compare.comparison.conclusion import p_text
 from jepa_compare.comparison.results import Comparison, Pair
 from jepa_compare.metrics import Metric
-from jepa_compare.report.figures.panels import Figure, Key, Panel
-from jepa_compare.report.figures.scores import MOST_POINTS, full_name, label_width
+from jepa_compare.report.figures.figure import Figure, Key, Panel
+from jepa_compare.report.figures.scores import MOST_POINTS
 from jepa_compare.report.figures.style import (
     INK,
     MUTED,
     TEXT_SIZE,
     RowStyle,
+    label_width,
     linear_axis,
+    row_axis,
     row_style,
     short,
 )
+from jepa_compare.report.tables import full_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +50,6 @@ def pair_figure(comparison: Comparison) -> Figure | None:
     )
     favour = {"higher": "right of zero favours a", "lower": "left of zero favours a"}
     return Figure(
-        name="paired_differences",
         title=f"Paired differences in {metric.label}",
         panels=(panel,),
         keys=(
@@ -67,35 +69,23 @@ def pair_figure(comparison: Comparison) -> Figure | None:
 def _draw_pairs(pairs: Sequence[Pair], labels: Sequence[str], metric: Metric, axes: "Axes") -> None:
     linear_axis(axes, "x", 4)
     for place, pair in enumerate(pairs):
-        own = _SEPARABLE if pair.separable else _NOT_SEPARABLE
+        style = _SEPARABLE if pair.separable else _NOT_SEPARABLE
         points = list(pair.differences.values())[:MOST_POINTS]
         below = [place + 0.26] * len(points)
-        axes.plot(points, below, linestyle="none", marker="|", markersize=6, color=own.colour)
+        axes.plot(points, below, linestyle="none", marker="|", markersize=6, color=style.colour)
         if pair.interval is not None:
             ends = [place - 0.06] * 2
-            axes.plot(pair.interval, ends, color=own.colour, linewidth=2, linestyle=own.line)
+            axes.plot(pair.interval, ends, color=style.colour, linewidth=2, linestyle=style.line)
         if points:
-            axes.plot(
-                [pair.mean],
-                [place - 0.06],
-                own.marker,
-                color=own.colour,
-                markerfacecolor=own.face,
-                markersize=6,
-            )
+            axes.plot([pair.mean], [place - 0.06], **style.points, markersize=6)
         axes.text(
             1.03,
             place,
             "no test" if pair.note else p_text(pair.p_holm),
             transform=axes.get_yaxis_transform(),
             va="center",
-            color=own.colour,
+            color=style.colour,
             fontsize=TEXT_SIZE - 1,
         )
     axes.axvline(0, color=INK, linewidth=0.9, zorder=0.6)
-    axes.set_ylim(len(pairs) - 0.45, -0.55)
-    axes.set_yticks(range(len(pairs)), labels, color=INK)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    axes.set_xlabel(f"difference in {full_name(metric)}")
+    row_axis(axes, labels, f"difference in {full_name(metric)}")
