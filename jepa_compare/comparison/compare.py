@@ -44,7 +44,8 @@ def compare(
     """
     if not runs.runs:
         raise ValueError("there is no run to compare")
-    present = catalogue.in_order(_metric_keys(runs))
+    described, _ = catalogue.agree([run.descriptions for run in runs])
+    present = catalogue.in_order(_metric_keys(runs), described)
     primary = _primary(metric, present)
     chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
     differences = find_differences(runs.runs)
@@ -68,11 +69,9 @@ def compare(
         for analysis_set in ANALYSIS_SETS
         for column in tested
     }
-    skewed = tuple(
-        column.key
-        for column in present
-        if abs(skewness_z(score_matrix(rows, column, "all"))) > _SKEWED
-    )
+    skewed = [
+        column for column in present if abs(skewness_z(score_matrix(rows, column, "all"))) > _SKEWED
+    ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     tests = pairs.get(("all", primary.key), ())
     unswept = tuple(
@@ -90,7 +89,7 @@ def compare(
         baseline=baseline,
         estimates=estimates,
         pairs=pairs,
-        skewed=skewed,
+        skewed=tuple(column.key for column in skewed),
         best=conclusion.best_row(rows, main, tests, primary),
         conclusion=conclusion.write_conclusion(rows, estimates, pairs, primary, tested, baseline),
         warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),

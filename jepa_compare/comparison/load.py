@@ -14,6 +14,7 @@ from jepa_compare.comparison.history import damaged_lines
 from jepa_compare.comparison.parse import parse_run
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
 from jepa_compare.comparison.summary import is_evaluation_name, parse_floor
+from jepa_compare.metrics import agree
 from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import Damaged, shown
 
@@ -83,7 +84,7 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
             left_out.append(
                 LeftOut(path=path / layout.METRICS, what="lines", reason=reason, count=skipped)
             )
-    kept = _without_duplicates(runs, left_out)
+    kept = _described_alike(_without_duplicates(runs, left_out), left_out)
     return Runs(runs=tuple(kept), left_out=tuple(dict.fromkeys(left_out)), roots=roots)
 
 
@@ -140,6 +141,16 @@ def _without_duplicates(runs: list[Run], left_out: list[LeftOut]) -> list[Run]:
             LeftOut(path=drop.path, what="run", reason=reason + ", other numbers" * differ)
         )
     return sorted(best.values(), key=lambda run: (run.loss, run.seed, run.hash, str(run.path)))
+
+
+def _described_alike(runs: list[Run], left_out: list[LeftOut]) -> list[Run]:
+    """The runs that describe their metrics as most do: two descriptions of a key are no metric."""
+    _, refused = agree([run.descriptions for run in runs])
+    left_out += [
+        LeftOut(path=runs[place].path, what="run", reason=reason)
+        for place, reason in refused.items()
+    ]
+    return [run for place, run in enumerate(runs) if place not in refused]
 
 
 def _rank(run: Run) -> tuple[bool, bool, float]:

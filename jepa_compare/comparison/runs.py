@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from jepa_compare.metrics import Metric
 from jepa_compare.runs.layout import State, Status
 
 Outcome = Literal[
@@ -111,6 +112,8 @@ class Run:
     """Final "eval/..." values; NaN where the run recorded null."""
     untrained: Mapping[str, float] = field(default_factory=dict)
     """The same of the encoder at initialisation (same model, same seed)."""
+    descriptions: Mapping[str, Metric] = field(default_factory=dict)
+    """Of `metrics`, as the evaluation behind them has them."""
     tasks: Mapping[str, TaskRows] = field(default_factory=dict)
     """Per task kind, behind `metrics`; empty when the evaluation's file is missing or damaged."""
     evaluation: str | None = None

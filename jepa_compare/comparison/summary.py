@@ -13,6 +13,7 @@ import numpy as np
 
 from jepa_compare.comparison.runs import Floor, TaskRows, What
 from jepa_compare.runs import layout
+from jepa_compare.runs.descriptions import read_descriptions
 from jepa_compare.runs.layout import Status
 from jepa_compare.runs.untrusted import (
     MEGABYTE,
@@ -235,8 +236,9 @@ def _tasks_and_config(found: Mapping[str, Any], fields: Mapping[str, Any]) -> di
     settings = flatten(found.get("settings"), "settings")
     tasks = parse_tasks(found.get("tasks"))
     _agree(tasks, fields["metrics"])
+    descriptions = read_descriptions(mapping(found.get("descriptions"), "descriptions"))
     if not settings:
-        return {"tasks": tasks}
+        return {"tasks": tasks, "descriptions": descriptions}
     own = fields["config"]
     config = {k: v for k, v in own.items() if not k.startswith("evaluation.")}
     config |= {f"evaluation.{key}": value for key, value in settings.items()}
@@ -245,7 +247,7 @@ def _tasks_and_config(found: Mapping[str, Any], fields: Mapping[str, Any]) -> di
     stops = own.get("training.on_collapse") == "stop"
     kept = _OF_TRAINING + _STOPS_BY * stops
     config |= {key: own[key] for key in kept if key in own}
-    return {"tasks": tasks, "config": config}
+    return {"tasks": tasks, "descriptions": descriptions, "config": config}
 
 
 def parse_tasks(value: Any) -> dict[str, TaskRows]:

@@ -9,7 +9,7 @@ from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
-from jepa_compare.metrics import Metric, describe
+from jepa_compare.metrics import Metric
 from jepa_compare.runs.identity import HARMLESS
 
 ENOUGH_TASKS = 100
@@ -25,7 +25,7 @@ def find_warnings(
     primary: Metric,
     unswept: Sequence[UnsweptSetting],
     by: Sequence[str] | None,
-    skewed: Sequence[str],
+    skewed: Sequence[Metric],
 ) -> tuple[str, ...]:
     """One sentence each, the gravest first; `estimates` and `pairs` are those of `primary`."""
     return (
@@ -133,11 +133,10 @@ def _about_shape(
     rows: Sequence[Row],
     estimates: Mapping[str, Estimate],
     primary: Metric,
-    skewed: Sequence[str],
+    skewed: Sequence[Metric],
 ) -> list[str]:
     warnings = []
-    columns = [describe(key) for key in skewed]
-    labels = [column.label for column in columns if column.downstream or column == primary]
+    labels = [metric.label for metric in skewed if metric.downstream or metric == primary]
     if labels:
         warnings.append(
             f"Skewed over seeds: {listed(labels)}. Their 95 % intervals cover less (82 to 90 % for"

@@ -16,11 +16,12 @@ from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
 from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value
-from jepa_compare.metrics import Metric
+from jepa_compare.metrics import Metric, is_built_in
 from jepa_compare.runs.untrusted import shown
 
 _MOST_COLUMNS = 8
-# After the primary metric, in this order, as far as the runs have them.
+# After the primary metric, in this order, as far as the runs have them; between those that rank
+# methods and the diagnostics stand the metrics of a user's own measures.
 _PREFERRED = (
     "success_detour",
     "success_door",
@@ -64,9 +65,16 @@ class Grid:
 def main_columns(comparison: Comparison) -> tuple[Metric, ...]:
     """The primary metric and the few others that fit on a page."""
     by_name = {metric.name: metric for metric in comparison.metrics}
-    chosen = [comparison.primary, *(by_name[name] for name in _PREFERRED if name in by_name)]
+    preferred = [by_name[name] for name in _PREFERRED if name in by_name]
     rest = [metric for metric in comparison.metrics if metric.downstream]
-    return tuple(dict.fromkeys((*chosen, *rest)))[:_MOST_COLUMNS]
+    chosen = (
+        comparison.primary,
+        *(metric for metric in preferred if metric.downstream),
+        *(metric for metric in rest if not is_built_in(metric.key)),
+        *preferred,
+        *rest,
+    )
+    return tuple(dict.fromkeys(chosen))[:_MOST_COLUMNS]
 
 
 def cell(metric: Metric, estimate: Estimate | None) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from jepa_compare.metrics import describe
 from jepa_compare.runs import layout
 from jepa_compare.system import files
 
@@ -232,6 +233,7 @@ def write_run(
             "metrics": values,
             "tasks": recorded or {},
             "episodes": _episodes(rng) if recorded else {},
+            "descriptions": {key: describe(key, "px").description() for key in summary["metrics"]},
             "spectrum": np.exp(-np.arange(128) / loss.rank).tolist(),
             "seconds": 9.1,
         },

@@ -153,11 +153,12 @@ def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
     untrained = next((r for r in comparison.references if r.policy == "untrained"), None)
     of_untrained, threshold = REFERENCE_STYLES["untrained"], RowStyle(colour=MUTED)
     panels = []
+    described = {metric.key: metric for metric in comparison.metrics}
     for key, of_rows in bands.items():
         lines = [(COLLAPSED_SPREAD, threshold)] if key == "eval/spread" else []
         if untrained is not None and key in untrained.estimates:
             lines.append((untrained.estimates[key].mean, of_untrained))
-        panels.append(_band_panel(full_name(describe(key)), of_rows, lines))
+        panels.append(_band_panel(full_name(described.get(key) or describe(key)), of_rows, lines))
     keys = [*_row_keys(figure_data, list(bands.values()))]
     if untrained is not None:
         keys.append(Key(label="untrained encoder", style=of_untrained))
