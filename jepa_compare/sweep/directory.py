@@ -22,19 +22,28 @@ from jepa_compare.system import files
 @contextmanager
 def sweep(jobs: Sequence[Job]) -> Iterator[None]:
     """Own the sweep's directory, announce its jobs, and compare them however it ends."""
+    with announced(jobs):
+        try:
+            yield
+        finally:
+            finish(jobs[0].directory.parent, jobs)
+
+
+@contextmanager
+def announced(jobs: Sequence[Job]) -> Iterator[None]:
+    """Own the sweep's directory, with every job queued in it."""
     directory = jobs[0].directory.parent
     with DirectoryLock(directory) as lock:
         if lock.taken_over:
             print(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
         (directory / FLOORS).mkdir(exist_ok=True)
-        # Of several jobs of one directory the first is the run, the others evaluate it again.
-        for job in {job.directory: job for job in reversed(jobs)}.values():
+        runs: dict[Path, Job] = {}
+        for job in jobs:  # the first of one directory is the run, the others evaluate it again
+            runs.setdefault(job.directory, job)
+        for job in runs.values():
             name_the_difference(job, jobs)
             announce(job)
-        try:
-            yield
-        finally:
-            finish(directory, jobs)
+        yield
 
 
 def announce(job: Job) -> None:
