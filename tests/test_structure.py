@@ -1,6 +1,8 @@
 """The house: imports point one way only. Read from the source and not by importing it."""
 
 import ast
+import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,31 +16,17 @@ MODULES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:-1]
 }
 
-# Wing, or module at the top, to what it may import beside itself; a module in no row fails.
-VOCABULARY = {"latents", "rng", "metrics", "checks", "system"}
-LEARNED = {"models", "losses", "data"}
-ALLOWED: dict[str, set[str]] = {
-    "__init__": set(),
-    "latents": set(),
-    "rng": set(),
-    "metrics": set(),
-    "checks": set(),
-    "system": set(),
-    "config": {"checks", "system.files", "runs.identity", "runs.layout"},
-    "losses": {"latents", "checks"},
-    "models": {"latents", "checks"},
-    "data": {"latents", "rng", "checks", "system"},
-    "runs": {"checks", "metrics", "system"},
-    "build": {"config.schema", "config.typed", "rng", "checks", "system", *LEARNED},
-    "evaluation": {"build", "data", "models", "config.evaluation", "config.schema", "runs"}
-    | VOCABULARY,
-    "training": {"evaluation", "build", "config.schema", "runs", "export", *LEARNED} | VOCABULARY,
-    "export": {"build", "models", "latents", "checks", "runs", "system", "config.schema"},
-    "comparison": {"runs", "metrics", "checks"},
-    "report": {"comparison", "runs", "metrics", "system.files", "__init__"},
-    "sweep": {"config", "build", "data", "runs", "metrics", "checks", "system", "export"}
-    | {"training", "evaluation", "comparison", "report"},
-}
+ARCHITECTURE = PACKAGE.parent / "docs" / "architecture.md"
+
+
+def table() -> dict[str, set[str]]:
+    """Wing, or module at the top, to what it may import beside itself."""
+    text = ARCHITECTURE.read_text().partition("## What may import what")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\S+)` \|(.*)\|$", text, flags=re.MULTILINE)
+    return {name: set(re.findall(r"`(\S+?)`", allowed)) for name, allowed in rows}
+
+
+ALLOWED = table()
 DOORS = {"train", "evaluate", "cli"}
 """These may import any wing."""
 USES_HYDRA = {"config.compose", "config.errors", "config.hydra_internals"}
@@ -147,6 +135,18 @@ def test_no_module_waits_for_itself() -> None:
     while ready := {m for m in graph if m not in done and graph[m] <= done | {m}}:
         done |= ready
     assert not graph.keys() - done, sorted(graph.keys() - done)
+
+
+def test_the_tree_in_the_docs_is_todays() -> None:
+    path = PACKAGE.parent / "scripts" / "architecture.py"
+    spec = importlib.util.spec_from_file_location("architecture", path)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    document = ARCHITECTURE.read_text()
+    assert script.rewritten(document) == document, "run python scripts/architecture.py"
+    silent = [line for line in script.tree().splitlines() if line.endswith((": ", "** "))]
+    assert not silent, "files without a docstring"
 
 
 def test_the_house_is_small_enough_to_find_things_in() -> None:

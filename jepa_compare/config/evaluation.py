@@ -125,6 +125,9 @@ class EvaluationSettings:
     each is one class of LiDAR."""
     rollout_steps: list[int]
     """Steps ahead (k) at which rollouts are scored, each at most frames - 1."""
+    measures: dict[str, Any]
+    """What is measured, in the order of its metrics: by name a node of `_target_`, which is an
+    `evaluation.Measure`, and the arguments of its constructor."""
     planning: PlanningSettings
     figures: FigureSettings
 
@@ -151,3 +154,6 @@ class EvaluationSettings:
         fits = bool(steps) and _has_no_repetition(steps) and min(steps) >= 1 and max(steps) <= last
         allowed = f"different steps between 1 and frames - 1 = {last}"
         require(fits, "rollout_steps", steps, allowed)
+        for name, node in self.measures.items():
+            fits = isinstance(node, dict) and "_target_" in node
+            require(fits, f"measures.{name}", node, "a node with a `_target_`")

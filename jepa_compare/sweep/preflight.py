@@ -41,6 +41,7 @@ def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
     """By directory, as several jobs may share one: what its checkpoints will take beside what they
     take now. Raises a ConfigError for a job whose parts cannot be built."""
     from jepa_compare import build  # torch
+    from jepa_compare.evaluation import build_measures
 
     checkpoint_bytes: dict[str, int] = {}
     needed: dict[Path, int] = {}
@@ -49,6 +50,7 @@ def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
         key = content_hash(parts)
         if key not in checkpoint_bytes:  # seeds do not change what can be built
             checkpoint_bytes[key] = build.check(job.config)
+            build_measures(job.config.evaluation)
         if not is_complete(job.directory, job.identity):
             # Two are kept while a third is written.
             missing = 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory)

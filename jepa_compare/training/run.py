@@ -18,8 +18,9 @@ from torch import Tensor
 from jepa_compare import build
 from jepa_compare.config.schema import Config
 from jepa_compare.data.prefetch import PrefetchedBatches
-from jepa_compare.evaluation.evaluator import Evaluator, status_of
+from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.pictures.draw import draw_figures
+from jepa_compare.evaluation.status import run_status
 from jepa_compare.evaluation.stored import (
     evaluation_hash,
     floors_directory,
@@ -364,7 +365,7 @@ class Training:
                 final = {"step": self.step, **evaluation.metrics}
                 self.writer.append_metrics(final)
                 self.tracker.log(final, self.step)
-                summary["status"] = status_of(evaluation.metrics, floors.untrained)
+                summary["status"] = run_status(evaluation.metrics, floors.untrained)
                 summary["metrics"] = evaluation.metrics
                 summary["evaluation"] = evaluation_hash(settings)
         seconds = {
