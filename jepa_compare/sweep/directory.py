@@ -1,13 +1,16 @@
 """A sweep's directory: one owner, every job announced in it, the comparison at its end."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from jepa_compare.checks import ConfigError
-from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG, SWEEP
 from jepa_compare.runs.lock import DirectoryLock
+from jepa_compare.runs.records import SCHEMA_VERSION, SweepFile
 from jepa_compare.runs.writer import (
     differing_keys,
     is_complete,
@@ -16,22 +19,24 @@ from jepa_compare.runs.writer import (
     write_queued,
 )
 from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.system import files
 
 
 @contextmanager
-def sweep(jobs: Sequence[Job]) -> Iterator[None]:
+def sweep(command: CommandLine) -> Iterator[None]:
     """Own the sweep's directory, announce its jobs, and compare them however it ends."""
-    with announced(jobs):
+    with announced(command):
         try:
             yield
         finally:
-            finish(jobs[0].directory.parent, jobs)
+            finish(command.jobs[0].directory.parent, command.jobs)
 
 
 @contextmanager
-def announced(jobs: Sequence[Job]) -> Iterator[None]:
-    """Own the sweep's directory, with every job queued in it."""
+def announced(command: CommandLine) -> Iterator[None]:
+    """Own the sweep's directory, with every job queued in it, and sweep.json."""
+    jobs = command.jobs
     directory = jobs[0].directory.parent
     with DirectoryLock(directory) as lock:
         if lock.taken_over:
@@ -43,6 +48,13 @@ def announced(jobs: Sequence[Job]) -> Iterator[None]:
         for job in runs.values():
             name_the_difference(job, jobs)
             announce(job)
+        swept = SweepFile(
+            schema_version=SCHEMA_VERSION,
+            command=sys.argv,
+            overrides=command.overrides,
+            runs=[os.path.relpath(path, directory) for path in runs],
+        )
+        files.write_json(directory / SWEEP, encode(swept))
         yield
 
 

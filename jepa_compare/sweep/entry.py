@@ -35,7 +35,7 @@ def main() -> None:
         args.overrides = command.overrides
         if not command.multirun:
             name_the_difference(command.jobs[0], command.jobs)
-        with sweep(command.jobs) if command.multirun else nullcontext():
+        with sweep(command) if command.multirun else nullcontext():
             if command.processes is None:
                 run_command(args, CONF_DIR, CONFIG_NAME, task)
             else:
