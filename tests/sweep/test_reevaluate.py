@@ -18,7 +18,7 @@ from jepa_compare.export import load_config
 from jepa_compare.runs import layout
 from jepa_compare.sweep.reevaluate import evaluate_run, finished_runs, main, settings_with
 from jepa_compare.system import files
-from tests.support.runs import job, train
+from tests.support.runs import command, job, train
 
 
 @pytest.fixture(scope="module")

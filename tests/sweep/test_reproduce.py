@@ -1,6 +1,9 @@
 """`jepa-compare reproduce`: what cannot be reproduced is one line; `auto` is not measured again."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.system import files
-from tests.support.runs import train
+from tests.support.runs import command, train
 
 
 @pytest.fixture(scope="module")
