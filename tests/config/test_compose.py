@@ -51,6 +51,10 @@ def test_targets_are_only_where_user_code_plugs_in() -> None:
         ".model.encoder",
         ".model.predictor",
         ".data",
+        ".evaluation.measures.collapse",
+        ".evaluation.measures.probe",
+        ".evaluation.measures.rollout",
+        ".evaluation.measures.planning",
     ]
 
 

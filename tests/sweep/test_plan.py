@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from jepa_compare.checks import ConfigError
 from jepa_compare.sweep.plan import parse_command_line
+from jepa_compare.sweep.processes import ProcessSettings
 from tests.support.runs import hash_of
 
 
@@ -39,3 +43,29 @@ def test_a_presets_own_sweep_is_expanded() -> None:
     command = parse_command_line(["experiment=main_table"], multirun=True)
     assert len(command.jobs) == 15
     assert len({job.identity["hash"] for job in command.jobs}) == 15
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("hydra.launcher.n_jobs=0", "hydra.launcher.n_jobs=0: must be at least 1"),
+        ("hydra.launcher.n_jobs=two", "hydra.launcher.n_jobs=two: must be of type int | None"),
+        ("hydra.launcher.jobs_per_gpu=0", "hydra.launcher.jobs_per_gpu=0: must be at least 1"),
+        ("+hydra.launcher.jobs=2", "hydra.launcher.jobs: unknown key (did you mean 'n_jobs'?)"),
+        ("hydra.sweeper._target_=lab.Sweeper", "works with hydra/sweeper=basic alone"),
+    ],
+)
+def test_what_the_process_launcher_cannot_do_is_one_line(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_command_line(["hydra/launcher=process", override], multirun=True)
+    assert message in str(caught.value)
+
+
+def test_only_a_sweep_with_the_process_launcher_gets_processes() -> None:
+    process = ["hydra/launcher=process", "hydra.launcher.n_jobs=3"]
+    settings = parse_command_line(process, multirun=True).processes
+    assert settings == ProcessSettings(n_jobs=3, jobs_per_gpu=1)
+    assert parse_command_line(process, multirun=False).processes is None
+    assert parse_command_line([], multirun=True).processes is None
+    command = parse_command_line(["hydra.mode=MULTIRUN", "seed=0,1"], multirun=False)
+    assert command.multirun and len(command.jobs) == 2
