@@ -18,32 +18,25 @@ from jepa_compare.models import JEPA, Encoder, Predictor
 from jepa_compare.rng import generator, seeded
 
 
-def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...], **given: Any):
+def construct(
+    key: str, node: Mapping[str, Any], base: type, reserved: tuple[str, ...], **given: Any
+):
     """Build the class that `node["_target_"]` names from the node's other keys.
 
-    `key` is the node's name in errors, `own` are keys of the node that are no arguments, `given`
+    `key` is the node's name in errors, `reserved` are its keys that are no arguments, `given`
     are arguments that the program supplies. Raises ConfigError, in one line, for a target that
     does not import or is no `base`, and for an argument that is unknown, missing, of the wrong
     type or out of range (the constructor's own ValueError).
     """
     target = node["_target_"]
-    try:
-        module, _, attribute = target.rpartition(".")
-        constructor = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise ConfigError(
-            f"{key}._target_={target}: cannot be imported ({type(error).__name__}: {error})"
-        ) from error
-    if not (isinstance(constructor, type) and issubclass(constructor, base)):
-        raise ConfigError(f"{key}._target_={target}: is not a {base.__module__}.{base.__name__}")
-
+    constructor = _imported(key, target, base)
     parameters = dict(inspect.signature(constructor).parameters)
     hints = typing.get_type_hints(constructor.__init__)
-    arguments = {name: value for name, value in node.items() if name not in own}
+    arguments = {name: value for name, value in node.items() if name not in reserved}
     accepted = [name for name in parameters if name not in given]
     for name, value in arguments.items():
         if name not in accepted:
-            hint = _hint(name, accepted, own)
+            hint = _hint(name, accepted, reserved)
             raise ConfigError(
                 f"{key}.{name}={value}: unknown key{hint}; {target} has {', '.join(accepted)}"
             )
@@ -62,11 +55,25 @@ def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...
         raise ConfigError(message if key in message else f"{key}: {message}") from error
 
 
-def _hint(name: str, accepted: list[str], own: tuple[str, ...]) -> str:
+def _imported(key: str, target: str, base: type) -> type:
+    """The subclass of `base` that `target` names. Raises ConfigError if there is none."""
+    try:
+        module, _, attribute = target.rpartition(".")
+        constructor = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        raise ConfigError(
+            f"{key}._target_={target}: cannot be imported ({type(error).__name__}: {error})"
+        ) from error
+    if not (isinstance(constructor, type) and issubclass(constructor, base)):
+        raise ConfigError(f"{key}._target_={target}: is not a {base.__module__}.{base.__name__}")
+    return constructor
+
+
+def _hint(name: str, accepted: list[str], reserved: tuple[str, ...]) -> str:
     """What an unknown key is called here, by the names that papers and other packages have for it,
     else the one that is spelled most like it."""
     meant = next((known for known in KNOWN_AS.get(name, ()) if known in accepted), None)
-    return f" ({meant!r} here)" if meant else did_you_mean(name, [*accepted, *own])
+    return f" ({meant!r} here)" if meant else did_you_mean(name, [*accepted, *reserved])
 
 
 def build_world(config: Config) -> World:
@@ -151,10 +158,10 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda":
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= found:
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
             raise ConfigError(
-                f"device={name}: this machine has {found} CUDA devices; use device=auto"
+                f"device={name}: this machine has {count} CUDA devices; use device=auto"
             )
     return device
 

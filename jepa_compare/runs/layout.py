@@ -16,6 +16,7 @@ FIGURES = "figures"
 FLOORS = "floors"
 COMPARISON = "comparison"
 LOCK = "lock.json"
+SWEEP = "sweep.json"
 LOG = "train.log"
 CONSOLE = "console.log"
 

@@ -1,0 +1,1 @@
+"""What users start on a command line: runs and sweeps, and what is asked of them afterwards."""

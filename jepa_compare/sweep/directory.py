@@ -1,13 +1,16 @@
 """A sweep's directory: one owner, every job announced in it, the comparison at its end."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from jepa_compare.checks import ConfigError
-from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG, SWEEP
 from jepa_compare.runs.lock import DirectoryLock
+from jepa_compare.runs.records import SCHEMA_VERSION, SweepFile
 from jepa_compare.runs.writer import (
     differing_keys,
     is_complete,
@@ -16,25 +19,43 @@ from jepa_compare.runs.writer import (
     write_queued,
 )
 from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.system import files
 
 
 @contextmanager
-def sweep(jobs: Sequence[Job]) -> Iterator[None]:
+def sweep(command: CommandLine) -> Iterator[None]:
     """Own the sweep's directory, announce its jobs, and compare them however it ends."""
+    with announced(command):
+        try:
+            yield
+        finally:
+            finish(command.jobs[0].directory.parent, command.jobs)
+
+
+@contextmanager
+def announced(command: CommandLine) -> Iterator[None]:
+    """Own the sweep's directory, with every job queued in it, and sweep.json."""
+    jobs = command.jobs
     directory = jobs[0].directory.parent
     with DirectoryLock(directory) as lock:
         if lock.taken_over:
             print(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
         (directory / FLOORS).mkdir(exist_ok=True)
-        # Of several jobs of one directory the first is the run, the others evaluate it again.
-        for job in {job.directory: job for job in reversed(jobs)}.values():
+        runs: dict[Path, Job] = {}
+        for job in jobs:  # the first of one directory is the run, the others evaluate it again
+            runs.setdefault(job.directory, job)
+        for job in runs.values():
             name_the_difference(job, jobs)
             announce(job)
-        try:
-            yield
-        finally:
-            finish(directory, jobs)
+        swept = SweepFile(
+            schema_version=SCHEMA_VERSION,
+            command=sys.argv,
+            overrides=command.overrides,
+            runs=[os.path.relpath(path, directory) for path in runs],
+        )
+        files.write_json(directory / SWEEP, encode(swept))
+        yield
 
 
 def announce(job: Job) -> None:

@@ -3,7 +3,6 @@
 import sys
 import traceback
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -35,7 +34,7 @@ def main() -> None:
         args.overrides = command.overrides
         if not command.multirun:
             name_the_difference(command.jobs[0], command.jobs)
-        with sweep(command.jobs) if command.multirun else nullcontext():
+        with sweep(command) if command.multirun else nullcontext():
             if command.processes is None:
                 run_command(args, CONF_DIR, CONFIG_NAME, task)
             else:
@@ -59,8 +58,7 @@ def task(cfg: DictConfig) -> None:
     with_hydra = OmegaConf.merge({"hydra": settings}, cfg)
     assert isinstance(with_hydra, DictConfig)
     try:
-        job = job_of(with_hydra, multirun=settings.mode == RunMode.MULTIRUN)
-        start(replace(job, directory=Path(settings.runtime.output_dir)))
+        start(job_of(with_hydra, Path(settings.runtime.output_dir)))
     except NOT_STARTED as error:
         if settings.mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
             exit_with_error(str(error))

@@ -69,26 +69,29 @@ def parse_command_line(
             lists = [fixed]  # such a sweeper makes its jobs as it goes: check what they share
         else:
             raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
-        jobs = [job_of(compose(job), multirun=multirun) for job in lists]
+        compositions = [compose(job) for job in lists]
+        jobs = [job_of(cfg, _directory(cfg, multirun=multirun)) for cfg in compositions]
     return CommandLine(jobs=jobs, overrides=overrides, multirun=multirun, processes=settings)
 
 
-def job_of(cfg: DictConfig, *, multirun: bool) -> Job:
+def job_of(cfg: DictConfig, directory: Path) -> Job:
     """The job that a composition describes. Raises ConfigError for values out of range."""
     identity = identity_of(cfg)
     config = from_plain(Config, identity["config"])
     config.check()
-    if multirun:
-        directory = Path(cfg.hydra.sweep.dir) / str(cfg.hydra.sweep.subdir)
-    else:
-        directory = Path(cfg.hydra.run.dir)
     return Job(config=config, directory=directory, identity=identity)
+
+
+def _directory(cfg: DictConfig, *, multirun: bool) -> Path:
+    if multirun:
+        return Path(cfg.hydra.sweep.dir) / str(cfg.hydra.sweep.subdir)
+    return Path(cfg.hydra.run.dir)
 
 
 def _process_settings(base: DictConfig) -> ProcessSettings | None:
     launcher = OmegaConf.to_container(base.hydra.launcher, resolve=True)
     assert isinstance(launcher, dict)
-    if launcher.pop("_target_") != processes.__name__:
+    if launcher.pop("_target_", None) != processes.__name__:
         return None
     settings = from_plain(ProcessSettings, launcher, "hydra.launcher")
     bounds.check(settings, "hydra.launcher")

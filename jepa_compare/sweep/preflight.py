@@ -13,7 +13,7 @@ from jepa_compare.system.files import content_hash
 
 def check(jobs: Sequence[Job]) -> None:
     """Raise a ConfigError for the first job that could not start, before any starts."""
-    needed = _bytes_needed(jobs)
+    needed = bytes_needed(jobs)
     directory = jobs[0].directory
     parent = directory.resolve()
     while not parent.exists():
@@ -37,7 +37,7 @@ def check_space(place: Path, free: int, needed: Sequence[int]) -> None:
         )
 
 
-def _bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
+def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
     """By directory, as several jobs may share one: what its checkpoints will take beside what they
     take now. Raises a ConfigError for a job whose parts cannot be built."""
     from jepa_compare import build  # torch

@@ -167,14 +167,14 @@ class Pool:
                 while running or waiting:
                     # Read here, not raised anywhere: no process may be started and not noted.
                     interrupts.raise_if_requested()
-                    while free and (job := _next(waiting, running)):
+                    while free and (job := next_job(waiting, running)):
                         waiting.remove(job)
                         line = job.command()
                         if line is None:
                             log.info("#%d is complete: skipped: %s", job.index, job.directory.name)
                             display.advance(total)
                             continue
-                        self._start(job, line, free.pop())
+                        self.start(job, line, free.pop())
                         running.append(job)
                         bars[job.index] = display.add_task(job.directory.name, total=None)
                     for job in list(running):
@@ -193,10 +193,10 @@ class Pool:
                             display.advance(total)
                     time.sleep(POLL_SECONDS)
             finally:
-                self._stop(running)
+                self.stop(running)
         return self.failed
 
-    def _start(self, job: Launched, line: Sequence[str], slot: str | None) -> None:
+    def start(self, job: Launched, line: Sequence[str], slot: str | None) -> None:
         job.directory.mkdir(parents=True, exist_ok=True)
         environment = dict(os.environ) | {WATCH: "1"}
         if slot is not None:
@@ -227,7 +227,7 @@ class Pool:
         _record_death(job, how)
         self.failed[job.index] = how
 
-    def _stop(self, running: list[Launched]) -> None:
+    def stop(self, running: list[Launched]) -> None:
         """Ask what still runs to leave, then make it."""
         processes = [(job, job.process) for job in running if job.process is not None]
         for _, process in processes:
@@ -260,7 +260,7 @@ def _record_death(job: Launched, how: str) -> None:
         log.warning("#%d: its status cannot be written (%s)", job.index, error)
 
 
-def _next(waiting: Sequence[Launched], running: Sequence[Launched]) -> Launched | None:
+def next_job(waiting: Sequence[Launched], running: Sequence[Launched]) -> Launched | None:
     """The first job whose directory nobody writes into: values that do not change a run, as other
     evaluations of it, give several jobs one directory."""
     taken = {job.directory for job in running}

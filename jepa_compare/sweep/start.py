@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from jepa_compare.checks import ConfigError, exit_with_error
@@ -47,12 +48,12 @@ def log_to_console(file: Path | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `python -m jepa_compare.train --run DIR`."""
     exit_with_parent()
     parser = argparse.ArgumentParser(prog="jepa_compare.train", description=__doc__)
     parser.add_argument("--run", type=Path, metavar="DIR", required=True)
-    directory = parser.parse_args().run
+    directory = parser.parse_args(arguments).run
     try:
         job = stored_job(directory)
         if not is_complete(directory, job.identity):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.plan import parse_command_line
@@ -87,3 +88,30 @@ def command(
 def rows(directory: Path) -> list[dict[str, Any]]:
     """The metrics of a run."""
     return [json.loads(line) for line in (directory / layout.METRICS).read_text().splitlines()]
+
+
+def config_of(*overrides: str) -> Config:
+    """The settings of one run as a user's."""
+    return parse_command_line(overrides, multirun=False).jobs[0].config
+
+
+def hash_of(*overrides: str) -> str:
+    """The hash of one run as a user's."""
+    return parse_command_line(overrides, multirun=False).jobs[0].identity["hash"]
+
+
+def runs_of(sweep: Path, name: str = "*") -> list[Path]:
+    """The run directories of a sweep, or of one of its losses."""
+    return sorted(sweep.glob(f"{name}_s*_????????"))
+
+
+def named_runs(sweep: Path) -> dict[str, Path]:
+    """The run directories of a sweep, by `<loss>_s<seed>`."""
+    return {path.name[:-9]: path for path in runs_of(sweep)}
+
+
+def start_command(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
+    """The same, without waiting; both streams into the file `output`."""
+    line = [sys.executable, "-m", "jepa_compare.train", *arguments, *TINY]
+    with (cwd / "output").open("ab") as output:
+        return subprocess.Popen(line, cwd=cwd, stdout=output, stderr=output)

@@ -18,7 +18,7 @@ from jepa_compare.export import load_config
 from jepa_compare.runs import layout
 from jepa_compare.sweep.reevaluate import evaluate_run, finished_runs, main, settings_with
 from jepa_compare.system import files
-from tests.support.runs import job, train
+from tests.support.runs import command, job, train
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +202,21 @@ def test_goals_and_frames_that_a_world_cannot_make_are_found_before_the_training
         build.check(job(*reference, "evaluation.frames=91").config)
     with pytest.raises(ConfigError, match=r"training.frames=91: data=two_rooms_random_wall"):
         build.check(job(*reference, "training.frames=91").config)
+
+
+def test_evaluate_again_beside_the_first(tmp_path: Path) -> None:
+    command("aux_loss=vicreg", "hydra.run.dir=run", cwd=tmp_path)
+    first = {p: p.read_bytes() for p in (tmp_path / "run" / "evaluations").iterdir()}
+    line = [sys.executable, "-m", "jepa_compare.evaluate", "run", "evaluation.planning.tasks=3"]
+    subprocess.run(line, cwd=tmp_path, check=True, capture_output=True)
+    assert len(list((tmp_path / "run" / "evaluations").iterdir())) == 2
+    assert all(path.read_bytes() == content for path, content in first.items())
+    for arguments, message in (
+        (["nothing"], "holds no finished run"),
+        (["run", "evaluation.planning.kinds=[up]"], "evaluation.planning.kinds=up"),
+        (["run", "training.lr=1"], "only evaluation=..."),
+    ):
+        line = [sys.executable, "-m", "jepa_compare.evaluate", *arguments]
+        result = subprocess.run(line, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert result.returncode == 2
+        assert message in result.stderr and result.stderr.count("\n") == 1

@@ -1,6 +1,9 @@
 """`jepa-compare reproduce`: what cannot be reproduced is one line; `auto` is not measured again."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.system import files
-from tests.support.runs import train
+from tests.support.runs import command, train
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +93,31 @@ def test_a_choice_that_was_measured_is_kept(
     monkeypatch.setattr(train_module, "run", run)
     assert main(["reproduce", str(copy), "--out", str(tmp_path / "again")]) == 0
     assert asked == [files.read_json(copy / layout.SUMMARY)["compile"]] != ["auto"]
+
+
+def compare(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "jepa_compare.cli", *arguments]
+    return subprocess.run(line, cwd=cwd, check=False, capture_output=True, text=True)
+
+
+def test_reproduce_and_status(tmp_path: Path) -> None:
+    command("aux_loss=vicreg", "hydra.run.dir=run", cwd=tmp_path)
+    result = compare("reproduce", "run", "--out", "again", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "run: all metrics equal, bit for bit\n")
+    refused = compare("reproduce", "run", "--out", "again", cwd=tmp_path)
+    assert refused.returncode == 1 and "again is not empty" in refused.stderr
+    shown = compare("status", "run", cwd=tmp_path)
+    assert "20/20" in shown.stdout
+
+    # A number that was changed by hand, and other surroundings, are named.
+    metrics, summary = tmp_path / "run" / layout.METRICS, tmp_path / "run" / layout.SUMMARY
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    lines[2]["train/loss"] += 1e-9
+    metrics.write_text("".join(files.to_json(line) + "\n" for line in lines))
+    tampered = files.read_json(summary)
+    tampered["versions"]["torch"] = "1.0"
+    files.write_json(summary, tampered)
+    result = compare("reproduce", "run", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "differs: versions.torch: 1.0 -> " in result.stdout
+    assert f"step {lines[2]['step']}, train/loss: {lines[2]['train/loss']} -> " in result.stderr

@@ -1,4 +1,4 @@
-"""The process launcher without training: slots, deaths, and that no process is left behind."""
+"""Processes for jobs, without training: slots, deaths, and that no process is left behind."""
 
 import json
 import os
@@ -8,25 +8,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra.core.utils import JobStatus
-from jepa_compare.sweep.process_launcher import (
-    WATCH,
-    JobFailed,
-    ProcessLauncher,
-    _Job,
-    _next,
-    _Pool,
-    gpu_slots,
-)
-from omegaconf import OmegaConf
 
+from jepa_compare.evaluation.stored import evaluation_path
 from jepa_compare.runs import layout
 from jepa_compare.runs.writer import read_status
-from jepa_compare.sweep import process_launcher as launcher
+from jepa_compare.sweep import processes
+from jepa_compare.sweep.directory import announce
+from jepa_compare.sweep.processes import WATCH, Launched, Pool, command, gpu_slots, next_job
+from jepa_compare.sweep.reevaluate import settings_in
 from jepa_compare.system import files
+from tests.support.runs import job as tiny_job
 
 
 def test_slots_follow_the_visible_devices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,21 +41,34 @@ def test_slots_are_all_devices_where_none_are_named(monkeypatch: pytest.MonkeyPa
     assert gpu_slots("cuda", 1) == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("arguments", [(0, 1), (1, 0)])
-def test_senseless_numbers_are_refused(arguments: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="must be at least 1"):
-        ProcessLauncher(*arguments)
+def test_a_job_is_its_run_then_what_is_missing_of_its_evaluations(tmp_path: Path) -> None:
+    job = replace(tiny_job("evaluation.seed=3"), directory=tmp_path / "it's a run")
+    announce(job)
+    line = [sys.executable, "-m", "jepa_compare.train", "--run", str(job.directory)]
+    assert command(job) == line
+    status = read_status(job.directory) | {"state": "completed"}
+    files.write_json(job.directory / layout.STATUS, status)
+    files.write_json(job.directory / layout.SUMMARY, {"metrics": {}})
+    line = command(job) or []
+    assert line[1:3] == ["-m", "jepa_compare.evaluate"] and line[-1] == str(job.directory)
+    settings = settings_in(line[line.index("--settings") + 1])
+    assert settings == job.config.evaluation
+    files.write_json(evaluation_path(job.directory, settings), {})
+    assert command(job) is None
 
 
-def jobs_of(root: Path, script: str, number: int) -> list[_Job]:
+def jobs_of(root: Path, script: str, number: int) -> list[Launched]:
     """Jobs that are a few lines of Python, each in its own directory."""
     return [
-        _Job(i, [], root / str(i), [sys.executable, "-c", script, str(root / str(i))], NOTHING)
+        python_job(i, root / str(i), [sys.executable, "-c", script, str(root / str(i))])
         for i in range(number)
     ]
 
 
-NOTHING = OmegaConf.create()
+def python_job(index: int, directory: Path, line: list[str]) -> Launched:
+    return Launched(index=index, label="", directory=directory, command=lambda: line)
+
+
 NOTES_ITS_SLOT = """
 import json, os, sys, time
 began = time.time()
@@ -72,8 +80,7 @@ with open(sys.argv[1] + "/slot.json", "w") as file:
 
 def test_a_slot_has_one_job_at_a_time(tmp_path: Path) -> None:
     slots: list[str | None] = ["3", "5", "5"]  # jobs_per_gpu=2 would give 3 twice as well
-    results = _Pool(jobs_of(tmp_path, NOTES_ITS_SLOT, 8), slots).run()
-    assert all(result.status == JobStatus.COMPLETED for result in results)
+    assert Pool(jobs_of(tmp_path, NOTES_ITS_SLOT, 8), slots).run() == {}
     spans = [json.loads(path.read_text()) for path in tmp_path.glob("*/slot.json")]
     assert len(spans) == 8 and {span[0] for span in spans} == {"3", "5"}
     for device, allowed in (("3", 1), ("5", 2)):
@@ -97,11 +104,9 @@ if sys.argv[1].endswith("2"):
 def test_a_job_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
     jobs = jobs_of(tmp_path, DIES, 4)
     files.write_json(jobs[2].directory / layout.STATUS, {"state": "queued"})
-    results = _Pool(jobs, [None, None]).run()
-    completed = [result.status == JobStatus.COMPLETED for result in results]
-    assert completed == [True, False, False, True]
-    with pytest.raises(JobFailed, match="was killed by SIGKILL; its output is in"):
-        _ = results[1].return_value
+    failed = Pool(jobs, [None, None]).run()
+    assert failed.keys() == {1, 2}
+    assert "was killed by SIGKILL; its output is in" in failed[1]
     for number, how in ((1, "was killed by SIGKILL"), (2, "ended with exit status 1")):
         status = read_status(jobs[number].directory)
         assert status["state"] == "failed" and how in status["exception"]["message"]
@@ -111,9 +116,8 @@ def test_a_job_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
 
 def test_a_job_that_is_done_starts_no_process(tmp_path: Path) -> None:
     (job,) = jobs_of(tmp_path, "", 1)
-    job.is_done = lambda: True
-    (result,) = _Pool([job], [None]).run()
-    assert result.status == JobStatus.COMPLETED and job.process is None
+    job.command = lambda: None
+    assert Pool([job], [None]).run() == {} and job.process is None
 
 
 NOTES_ITS_LIFE = """
@@ -130,11 +134,13 @@ def test_jobs_of_one_directory_wait_for_each_other(tmp_path: Path) -> None:
     """And what one of them has done is not done again; other directories do not wait."""
     jobs = jobs_of(tmp_path, NOTES_ITS_LIFE, 4)
     shared = jobs[0].directory
+    line = jobs[0].command()
     for job in jobs[:3]:
         job.directory, job.command = shared, jobs[0].command
-    jobs[2].is_done = lambda: len([path for path in shared.iterdir() if path.name.isdigit()]) == 2
-    results = _Pool(jobs, [None] * 4).run()
-    assert all(result.status == JobStatus.COMPLETED for result in results)
+    jobs[2].command = lambda: (
+        None if len([p for p in shared.iterdir() if p.name.isdigit()]) == 2 else line
+    )
+    assert Pool(jobs, [None] * 4).run() == {}
     assert jobs[2].process is None
     assert jobs[0].process is not None and jobs[1].process is not None
     first, second = (
@@ -142,8 +148,8 @@ def test_jobs_of_one_directory_wait_for_each_other(tmp_path: Path) -> None:
         for process in (jobs[0].process, jobs[1].process)
     )
     assert first[1] <= second[0]
-    assert _next(jobs[1:], [jobs[0]]) is jobs[3]
-    assert _next(jobs[1:3], [jobs[0]]) is None
+    assert next_job(jobs[1:], [jobs[0]]) is jobs[3]
+    assert next_job(jobs[1:3], [jobs[0]]) is None
 
 
 DOES_NOT_LEAVE = """
@@ -159,15 +165,15 @@ with RunWriter(Path(sys.argv[1]), {"hash": "0123abcd"}, 10):
 def test_a_job_that_must_be_killed_does_not_stay_running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "EXIT_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "EXIT_SECONDS", 0.2)
     deaf, early = jobs_of(tmp_path, DOES_NOT_LEAVE, 2)
-    early.command = [sys.executable, "-c", "import time; time.sleep(120)"]
+    early.command = lambda: [sys.executable, "-c", "import time; time.sleep(120)"]
     files.write_json(early.directory / layout.STATUS, {"state": "queued"})
-    pool = _Pool([deaf, early], [])
+    pool = Pool([deaf, early], [])
     for job in (deaf, early):
-        pool._start(job, None)
+        pool.start(job, job.command() or [], None)
     wait_for(lambda: read_status(deaf.directory).get("state") == "running")
-    pool._stop([deaf, early])
+    pool.stop([deaf, early])
     status = read_status(deaf.directory)
     assert status["state"] == "failed" and status["exception"]["resumable"]
     assert "was killed by SIGKILL" in status["exception"]["message"]
@@ -177,11 +183,10 @@ def test_a_job_that_must_be_killed_does_not_stay_running(
 LAUNCHER = """
 import sys
 from pathlib import Path
-from omegaconf import OmegaConf
-from jepa_compare.sweep.process_launcher import _Job, _Pool
+from jepa_compare.sweep.processes import Launched, Pool
 job = '''
 import os, subprocess, sys, time
-from jepa_compare.sweep.process_launcher import exit_with_parent
+from jepa_compare.sweep.processes import exit_with_parent
 from jepa_compare.system.interrupts import Interrupts
 with Interrupts() as interrupts:
     exit_with_parent()
@@ -196,10 +201,15 @@ with Interrupts() as interrupts:
 '''.replace("STUBBORN", sys.argv[2])
 root = Path(sys.argv[1])
 jobs = [
-    _Job(i, [], root / str(i), [sys.executable, "-c", job, str(root / str(i))], OmegaConf.create())
+    Launched(
+        index=i,
+        label="",
+        directory=root / str(i),
+        command=lambda i=i: [sys.executable, "-c", job, str(root / str(i))],
+    )
     for i in range(3)
 ]
-_Pool(jobs, [None, None]).run()
+Pool(jobs, [None, None]).run()
 """
 
 
@@ -264,7 +274,7 @@ def test_stubborn_jobs_are_killed(tmp_path: Path) -> None:
 
 def test_a_process_that_was_not_launched_ignores_its_input() -> None:
     script = (
-        "from jepa_compare.sweep.process_launcher import exit_with_parent; exit_with_parent();"
+        "from jepa_compare.sweep.processes import exit_with_parent; exit_with_parent();"
         "print('ready', flush=True); import time; time.sleep(60)"
     )
     environment = {name: value for name, value in os.environ.items() if name != WATCH}

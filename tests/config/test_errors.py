@@ -1,0 +1,45 @@
+"""Every mistake of a command line is one clear line, before it costs anything."""
+
+import pytest
+
+from jepa_compare.checks import ConfigError
+from jepa_compare.sweep.plan import parse_command_line
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("training.lrr=1", "training.lrr: unknown key (did you mean 'lr'?)"),
+        ("+training.typo=1", "training.typo: unknown key"),
+        ("+typo=1", "typo: unknown key"),
+        ("aux_los=vicreg", "aux_los: unknown key (did you mean 'aux_loss'?)"),
+        ("aux_loss=vicregg", "aux_loss=vicregg: no such option (did you mean 'vicreg'?)"),
+        ("training.lr=abc", "training.lr=abc: Value 'abc' of type 'str'"),
+        ("training.lr=-1", "training.lr=-1.0: must be above 0"),
+        ("training.steps=1.5", "training.steps=1.5: Value '1.5' of type 'float'"),
+        ("training.batch_size=0", "training.batch_size=0: must be at least 2"),
+        ("training.rollout_steps=8", "training.rollout_steps=8: must be at most"),
+        ("training.warmup_steps=601", "training.warmup_steps=601: must be between 0 and"),
+        ("training.on_collapse=stopp", "must be one of warn, stop (did you mean 'stop'?)"),
+        ("training.lr=[1", "training.lr=[1: is not of the form key=value"),
+        ("model.dim=1", "model.dim=1: must be at least 2"),
+        ("+helper.mine=1", "helper.mine=1: must be a node with `_target_` and `weight`"),
+        ("aux_loss.weight=-1", "aux_loss.weight=-1: must be a number of at least 0"),
+        ("aux_loss.weight=true", "aux_loss.weight=True: must be a number"),
+        ("aux_loss.target=own", "aux_loss.target=own: must be one of shared, stop_grad, ema"),
+        ("aux_loss.target_decay=2", "aux_loss.target_decay=2: must be between 0 and 1"),
+        ("evaluation.planning.tasks=0", "evaluation.planning.tasks=0: must be at least 1"),
+        ("tracking.mode=on", "tracking.mode=on: must be one of auto, online"),
+        ("device=gpu", "device=gpu: must be one of auto, cpu, cuda, cuda:<index>"),
+        ("seed=-1", "seed=-1: must be at least 0"),
+        ("sweep=a/b", "sweep=a/b: must be a directory name"),
+    ],
+)
+def test_mistakes_are_one_line_with_key_value_and_what_is_allowed(
+    override: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_command_line(["seed=0,1", override], multirun=True)
+    message = str(caught.value)
+    assert expected in message
+    assert "\n" not in message
