@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jepa_compare.comparison import compare, load_runs
+from jepa_compare.report.figures.scores import downstream_figure, score_figure
 from jepa_compare.runs import layout
 from jepa_compare.system import files
 from tests.support.runs import command
@@ -67,3 +68,7 @@ def test_label_unit_and_direction_are_in_every_output(tmp_path: Path) -> None:
     comparison = compare(load_runs(sweep), metric="latent speed")
     assert comparison.primary.about.startswith("mean distance between")
     assert all(comparison.estimate(row, "eval/speed").n == 1 for row in comparison.rows)
+    assert "eval/speed" in rows(comparison.runs.runs[0].path)[0]  # measured at intervals too
+    drawn = [downstream_figure(compare(load_runs(sweep))), score_figure(comparison)]
+    panels = [panel for figure in drawn if figure is not None for panel in figure.panels]
+    assert [panel.title for panel in panels].count("latent speed (m/s)") == 2
