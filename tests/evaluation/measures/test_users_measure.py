@@ -57,7 +57,8 @@ def test_label_unit_and_direction_are_in_every_output(tmp_path: Path) -> None:
     assert "latent speed (m/s) ↓" in result.stdout
     written = sweep / layout.COMPARISON
     for name in ("comparison.md", "report.html"):
-        assert "latent speed (m/s) ↓" in (written / name).read_text()
+        text = (written / name).read_text().replace("\N{NO-BREAK SPACE}", " ")
+        assert "latent speed (m/s) ↓" in text
     (described,) = (
         metric
         for metric in files.read_json(written / "comparison.json")["metrics"]
