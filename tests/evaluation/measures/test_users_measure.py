@@ -6,7 +6,7 @@ from jepa_compare.comparison import compare, load_runs
 from jepa_compare.report.figures.scores import downstream_figure, score_figure
 from jepa_compare.runs import layout
 from jepa_compare.system import files
-from tests.support.runs import command
+from tests.support.runs import command, rows
 
 MEASURE = """
 import torch
