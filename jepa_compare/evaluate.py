@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from jepa_compare.build import build_world, check_world, resolve_device
+from jepa_compare.build import build_source, check_source, resolve_device
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import exit_with_error, hydra_composition, one_line, register
 from jepa_compare.config.evaluation import EvaluationSettings
@@ -77,7 +77,7 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     """Evaluate a finished run with `settings`; returns the file with the result.
 
     Raises NoSuchRun if the directory holds no finished run, ConfigError if the settings do not
-    fit its world.
+    fit its source.
     """
     path = evaluation_path(directory, settings)
     if path.exists():
@@ -85,14 +85,14 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     config = load_config(directory)
     config.evaluation = settings
     torch.set_num_threads(config.training.num_threads)  # as the floors' names say
-    world = build_world(config)
-    check_world(config, world)
+    source = build_source(config)
+    check_source(config, source)
     where = resolve_device(device)
     model = load_model(directory, where)
     step = files.read_json(directory / layout.SUMMARY)["steps"]
-    evaluator = Evaluator(world, settings, where)
+    evaluator = Evaluator(source, settings, where)
     evaluation = evaluator.evaluate(model)
-    floors = floors_of(config, world, evaluator, floors_directory(directory))
+    floors = floors_of(config, source, evaluator, floors_directory(directory))
     return store_evaluation(directory, evaluation, floors, settings, step)
 
 

@@ -14,20 +14,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.base import World
+from jepa_compare.data.base import Source
 from jepa_compare.evaluation.alarm import collapse_alarms
-from jepa_compare.evaluation.floors import named_metrics, planner_policy, task_rows
 from jepa_compare.evaluation.held_out import (
     HeldOut,
     encode_batch,
-    positions,
     sample_held_out,
 )
 from jepa_compare.evaluation.measures.probe import fit_probe, r2, rmse
-from jepa_compare.evaluation.measures.rollout import rollout_errors
+from jepa_compare.evaluation.measures.rollout import relative_error, rollout_errors
 from jepa_compare.evaluation.measures.spectrum import run_status, spectrum_metrics
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
-from jepa_compare.evaluation.planning.episodes import play_tasks
+from jepa_compare.evaluation.planning.episodes import Outcome, named_metrics, play_tasks, task_rows
+from jepa_compare.evaluation.planning.reference import planner_policy
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.runs import layout
 
@@ -63,16 +62,16 @@ class Evaluation:
 
 
 class Evaluator:
-    """Evaluates models in one world. Its data are drawn once, when first needed."""
+    """Evaluates models on one source. Its data are drawn once, when first needed."""
 
-    def __init__(self, world: World, settings: EvaluationSettings, device: torch.device) -> None:
-        self.world, self.settings, self.device = world, settings, device
+    def __init__(self, source: Source, settings: EvaluationSettings, device: torch.device) -> None:
+        self.source, self.settings, self.device = source, settings, device
         self._spreads: list[tuple[int, float]] = []
 
     @cached_property
     def held_out(self) -> HeldOut:
         """The trajectories that training never sees."""
-        return sample_held_out(self.world, self.settings, self.device)
+        return sample_held_out(self.source, self.settings, self.device)
 
     def collapse(self, model: WorldModel) -> dict[str, float]:
         """Spread and spectrum alone: cheap enough for every few steps; one synchronisation."""
@@ -91,14 +90,12 @@ class Evaluator:
         started = time.perf_counter()
         with evaluating(model):
             metrics, spectrum = self._measure(model)
-            dynamics = LatentDynamics(model=model, world=self.world)
-            policy = planner_policy(dynamics, self.world, self.settings)
-            outcomes = play_tasks(self.world, policy, self.settings, self.device)
+            outcomes = self._plan(model)
         shown = self.settings.figures.episodes
         return Evaluation(
             metrics={**_read(metrics), **named_metrics(outcomes)},
             tasks=task_rows(outcomes),
-            episodes={kind: o.episodes(self.world, shown) for kind, o in outcomes.items()},
+            episodes={kind: o.episodes(shown) for kind, o in outcomes.items()},
             spectrum=spectrum.tolist(),
             seconds=time.perf_counter() - started,
         )
@@ -121,24 +118,39 @@ class Evaluator:
         metrics, spectrum = spectrum_metrics(encode_batch(model, obs))
         return {f"eval/{name}": value for name, value in metrics.items()}, spectrum
 
+    def _plan(self, model: WorldModel) -> dict[str, Outcome]:
+        suite = self.source.task_suite
+        if suite is None:
+            return {}
+        dynamics = LatentDynamics(model=model, environment=suite.environment)
+        policy = planner_policy(dynamics, suite.environment.action_dim, self.settings)
+        return play_tasks(suite, policy, self.settings, self.device)
+
     def _measure(self, model: WorldModel) -> tuple[dict[str, Tensor], Float[Tensor, " d"]]:
         metrics, spectrum = self._collapse(model)
         fit, sets = self.held_out.fit, self.held_out.sets
-        probe = fit_probe(
-            encode_batch(model, fit.obs).flatten(0, 1), positions(self.world, fit).flatten(0, 1)
-        )
         latents = [encode_batch(model, batch.obs) for batch in sets]  # sets × [b t d]
-        truth = [positions(self.world, batch) for batch in sets]  # sets × [b t p]
+        z = torch.cat(latents)
+        steps = self.settings.rollout_steps
+        actions = [batch.actions for batch in sets if batch.actions is not None]
+        along = torch.cat(actions)[:, : max(steps)] if actions else None
+        predicted = model.rollout(z[:, 0], along, max(steps))
+        label = next((c.name for c in self.source.columns if c.kind == "continuous"), None)
+        if label is None:
+            return metrics | {
+                f"eval/rollout_relative_{k}": relative_error(predicted[:, k - 1], z[:, k], z[:, 0])
+                for k in steps
+            }, spectrum
+
+        probe = fit_probe(
+            encode_batch(model, fit.obs).flatten(0, 1), fit.labels[label].flatten(0, 1)
+        )
+        truth = [batch.labels[label] for batch in sets]  # sets × [b t p]
         for number, (z, p) in enumerate(zip(latents, truth, strict=True), start=1):
             metrics[f"{_PROBE_SET}{number}"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
         z, p = torch.cat(latents), torch.cat(truth)
         metrics["eval/probe_r2"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
         metrics["eval/probe_rmse"] = rmse(probe(z), p)
-
-        steps = self.settings.rollout_steps
-        actions = [batch.actions for batch in sets if batch.actions is not None]
-        along = torch.cat(actions)[:, : max(steps)] if actions else None
-        predicted = model.rollout(z[:, 0], along, max(steps))
         errors = rollout_errors(z, predicted, p, probe, steps)
         return metrics | {f"eval/{name}": value for name, value in errors.items()}, spectrum
 
