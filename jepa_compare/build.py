@@ -11,7 +11,7 @@ import torch
 from jepa_compare.checks import ConfigError, RangeError, did_you_mean
 from jepa_compare.config.schema import AUX_LOSS_KEYS, Config
 from jepa_compare.config.typed import fits, type_name
-from jepa_compare.data.base import World
+from jepa_compare.data.base import Source
 from jepa_compare.losses import AuxLoss, HelperTerm, HelperTerms
 from jepa_compare.losses.synonyms import KNOWN_AS
 from jepa_compare.models import JEPA, Encoder, Predictor
@@ -76,12 +76,12 @@ def _hint(name: str, accepted: list[str], reserved: tuple[str, ...]) -> str:
     return f" ({meant!r} here)" if meant else did_you_mean(name, [*accepted, *reserved])
 
 
-def build_world(config: Config) -> World:
+def build_source(config: Config) -> Source:
     """The source of trajectories that `config.data` describes."""
-    return construct("data", config.data, World, ("name", "_target_"))
+    return construct("data", config.data, Source, ("name", "_target_"))
 
 
-def build_model(config: Config, world: World) -> JEPA:
+def build_model(config: Config, source: Source) -> JEPA:
     """Encoder, predictor and target encoder, on the CPU, initialised from the seed alone."""
     node = config.model
     with seeded(config.seed, "init/encoder"):
@@ -90,7 +90,7 @@ def build_model(config: Config, world: World) -> JEPA:
             node.encoder,
             Encoder,
             ("_target_",),
-            obs_shape=tuple(world.obs_shape),
+            obs_shape=tuple(source.obs_shape),
             dim=node.dim,
         )
     with seeded(config.seed, "init/predictor"):
@@ -100,7 +100,7 @@ def build_model(config: Config, world: World) -> JEPA:
             Predictor,
             ("_target_",),
             dim=node.dim,
-            action_dim=world.action_dim,
+            action_dim=source.action_dim,
             norm=encoder.norm,
         )
     return JEPA(
@@ -129,7 +129,7 @@ def build_aux_loss(config: Config) -> AuxLoss:
     return aux_loss
 
 
-def build_helpers(config: Config, world: World) -> HelperTerms:
+def build_helpers(config: Config, source: Source) -> HelperTerms:
     """The helper terms, equal for every loss of a sweep; one of weight 0 is not built.
 
     Each is initialised from the start of one stream, so that no term depends on another.
@@ -146,7 +146,7 @@ def build_helpers(config: Config, world: World) -> HelperTerms:
                 HelperTerm,
                 ("_target_", "weight"),
                 dim=config.model.dim,
-                action_dim=world.action_dim,
+                action_dim=source.action_dim,
             )
         weights[name] = node["weight"]
     return HelperTerms(terms=terms, weights=weights)
@@ -166,29 +166,29 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def check_world(config: Config, world: World) -> None:
-    """Raise a ConfigError if the world cannot make the data or the tasks that a run asks for."""
+def check_source(config: Config, source: Source) -> None:
+    """Raise a ConfigError if the source cannot make the data or the tasks that a run asks for."""
     cpu = torch.device("cpu")
     for part, frames in (
         ("training", config.training.frames),
         ("evaluation", config.evaluation.frames),
     ):
         try:
-            world.sample(generator(config.seed, "data"), 1, frames, cpu)
+            source.sample(generator(config.seed, "data"), 1, frames, cpu)
         except ValueError as error:
             raise ConfigError(
                 f"{part}.frames={frames}: data={config.data['name']} cannot make them: {error}"
             ) from error
-    planning = config.evaluation.planning
-    for kind in planning.kinds:
-        if kind not in world.task_kinds:
+    planning, suite = config.evaluation.planning, source.task_suite
+    for kind in planning.kinds if suite is not None else ():
+        if kind not in suite.kinds:
             raise ConfigError(
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
-                f" {', '.join(world.task_kinds)}"
+                f" {', '.join(suite.kinds)}"
             )
-        source = generator(config.evaluation.seed, f"evaluation/{kind}")
+        draws = generator(config.evaluation.seed, f"evaluation/{kind}")
         try:
-            world.sample_tasks(source, kind, planning.tasks, cpu)
+            suite.sample(draws, kind, planning.tasks, cpu)
         except ValueError as error:
             raise ConfigError(
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} cannot make them:"
@@ -203,8 +203,8 @@ def check(config: Config) -> int:
     """
     config.check()
     resolve_device(config.device)
-    world = build_world(config)
-    check_world(config, world)
-    parts = (build_model(config, world), build_aux_loss(config), build_helpers(config, world))
+    source = build_source(config)
+    check_source(config, source)
+    parts = (build_model(config, source), build_aux_loss(config), build_helpers(config, source))
     weights = sum(p.numel() * p.element_size() for part in parts for p in part.parameters())
     return 3 * weights  # AdamW keeps two moments

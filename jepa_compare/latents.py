@@ -1,10 +1,11 @@
 """What travels between the parts: a batch of observations, and the latents made from it.
 
 Shape legend: b trajectories, t frames, k rollout steps (k <= t - 1), d latent dimensions,
-c h w an observation, a action dimensions, s state dimensions.
+c h w a frame, f features of a vector, a action dimensions.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,17 +16,20 @@ class Batch:
     """One batch of trajectories, whatever the regime.
 
     An action-conditioned world model has t > 1 frames and actions; a two-view image JEPA has
-    t = 2 and `actions=None` (the second view is the target). `state` is ground truth for the
-    evaluation only: training drops it before the model sees the batch (`without_state`).
+    t = 2 and `actions=None` (the second view is the target). Labels and reward are for the
+    evaluation only: training drops them before the model sees the batch (`for_training`).
     """
 
-    obs: Float[Tensor, "b t c h w"]
+    obs: Float[Tensor, "b t *obs"]
+    """Frames [b t c h w], or vectors [b t f]."""
     actions: Float[Tensor, "b t-1 a"] | None
-    state: Float[Tensor, "b t s"] | None = None
+    labels: Mapping[str, Float[Tensor, "b t ..."]] = field(default_factory=dict)
+    """Ground truth of every frame, by the names of the source's columns."""
+    reward: Float[Tensor, "b t-1"] | None = None
 
-    def without_state(self) -> "Batch":
+    def for_training(self) -> "Batch":
         """The same batch as training may see it."""
-        return Batch(obs=self.obs, actions=self.actions, state=None)
+        return Batch(obs=self.obs, actions=self.actions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""Print the floors and ceilings of a world's planning tasks: what no trained model is needed for.
+"""Print the floors and ceilings of a source's planning tasks: what no trained model is needed for.
 
     python scripts/floors.py                                      the default task
     python scripts/floors.py experiment=two_rooms_random_wall evaluation.planning.tasks=1000
     python scripts/floors.py --oracle evaluation.seed=1           and the planner on true dynamics
 
 Overrides are those of `python -m jepa_compare.train`. A column is a kind of task and a criterion
-of the world, the primary one first; a number is a success rate in % with its 95 % interval
+of the source, the primary one first; a number is a success rate in % with its 95 % interval
 (Wilson's). Runs compute and store the same for their own tables.
 """
 
@@ -19,10 +19,10 @@ from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
-from jepa_compare.build import build_world, check_world, resolve_device
+from jepa_compare.build import build_source, check_source, resolve_device
 from jepa_compare.checks import ConfigError, exit_with_error
-from jepa_compare.evaluation.floors import POLICIES, scripted_policy
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks
+from jepa_compare.evaluation.planning.reference import reference_policy
 from jepa_compare.sweep.plan import parse_command_line
 
 
@@ -45,15 +45,18 @@ def interval(successes: int, n: int) -> str:
 def print_floors(overrides: Sequence[str], oracle: bool) -> None:
     """Play and print. Raises ConfigError for a mistake in the overrides."""
     config = parse_command_line(overrides, multirun=False).jobs[0].config
-    world = build_world(config)
-    check_world(config, world)
+    source = build_source(config)
+    check_source(config, source)
+    suite = source.task_suite
+    if suite is None:
+        raise ConfigError(f"data={config.data['name']}: there are no planning tasks")
     device, settings = resolve_device(config.device), config.evaluation
     torch.set_num_threads(config.training.num_threads)
-    names = [name for name in POLICIES if name != "oracle" or oracle]
+    names = [name for name in suite.policies if name != "oracle" or oracle]
     rows = {}
     for name in names:
-        policy = scripted_policy(name, world, settings)
-        rows[name] = rates(play_tasks(world, policy, settings, device))
+        policy = reference_policy(name, suite, settings)
+        rows[name] = rates(play_tasks(suite, policy, settings, device))
     columns = list(rows[names[0]])
     print(f"{config.data['name']}: success in % of {settings.planning.tasks} tasks of each kind")
     print(" " * 14 + "".join(f"{column:>21}" for column in columns))

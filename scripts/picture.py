@@ -9,21 +9,19 @@ different runs plan them, a row per run, from their stored evaluations.
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib import patches
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
-from jepa_compare.build import build_world
-from jepa_compare.data.base import World
-from jepa_compare.data.policies import play, straight_line
-from jepa_compare.data.rooms.tasks import straight_line_succeeds
+from jepa_compare.build import build_source
+from jepa_compare.data import TwoRooms
+from jepa_compare.data.environment import Rectangle, play
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw_planning
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
@@ -40,10 +38,10 @@ TITLES = {
 }
 
 
-def draw_room(axes: Axes, world: World, state: torch.Tensor) -> None:
-    for x0, y0, x1, y1 in world.walls(state):
-        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, color=WALL, linewidth=0))
-    _, height, width = world.obs_shape
+def draw_room(axes: Axes, size: tuple[int, ...], obstacles: list[Rectangle]) -> None:
+    for x0, y0, x1, y1 in obstacles:
+        axes.add_patch(patches.Rectangle((x0, y0), x1 - x0, y1 - y0, color=WALL, linewidth=0))
+    *_, height, width = size
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
     axes.tick_params(labelsize=8, length=2)
@@ -51,42 +49,46 @@ def draw_room(axes: Axes, world: World, state: torch.Tensor) -> None:
 
 def draw_world(path: Path) -> None:
     config = parse_command_line(["device=cpu"], multirun=False).jobs[0].config
-    world = build_world(config)
-    states = world.sample(generator(0, "data"), 64, FRAMES, CPU).state
-    assert states is not None
-    span = states[..., 0].amax(1) - states[..., 0].amin(1)
-    state = states[span.argmax()]  # [t s], the longest way through the door
+    source = build_source(config)
+    assert isinstance(source, TwoRooms)
+    suite, size = source.task_suite, source.obs_shape
+    batch = source.sample(generator(0, "data"), 64, FRAMES, CPU)
+    position = batch.labels["position"]
+    longest = (position[..., 0].amax(1) - position[..., 0].amin(1)).argmax()  # through the door
     figure = Figure(figsize=(8.4, 4.0), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 2.2])
     top, bottom = parts
     for step, (axes, picture) in enumerate(
-        zip(top.subplots(1, FRAMES), world.picture(state), strict=True)
+        zip(top.subplots(1, FRAMES), source.picture(batch.obs[longest]), strict=True)
     ):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axes.set(xticks=[], yticks=[])
         axes.set_title(f"frame {step}" if step == 0 else str(step), fontsize=9)
     panels = bottom.subplots(1, 4)
-    draw_room(panels[0], world, state[0])
-    x, y = state[:, :2].T
+    draw_room(panels[0], size, suite.obstacles(position[longest])[0])
+    x, y = position[longest].T
     panels[0].plot(x, y, ".-", color=REACHED)
     panels[0].set_title("the trajectory above", fontsize=9)
     panels[0].set_ylabel("px", fontsize=8)
     settings = config.evaluation
-    line = partial(straight_line, max_norm=world.max_action_norm)
     for axes, (kind, title) in zip(panels[1:], TITLES.items(), strict=True):
-        tasks = world.sample_tasks(generator(settings.seed, f"evaluation/{kind}"), kind, 20, CPU)
-        distance = (tasks[0] - tasks[1]).norm(dim=1)
+        tasks = suite.sample(generator(settings.seed, f"evaluation/{kind}"), kind, 20, CPU)
+        distance = suite.distance(tasks.start, tasks.goal)
         if kind == "door":  # one that is no detour
-            distance *= straight_line_succeeds(world, *tasks, generator(0, "evaluation"))
+            distance *= suite.straight_line_succeeds(
+                tasks.start, tasks.goal, generator(0, "evaluation")
+            )
         far = int(distance.argmax())
-        start, goal = (part[far : far + 1] for part in tasks)
-        draw_room(axes, world, start[0])
-        for policy, style, label in (
-            (line, {"color": MISSED, "linestyle": ":"}, "straight line"),
-            (world.door_script, {"color": REACHED, "linestyle": "-"}, "door script"),
+        start, goal = (part[far : far + 1] for part in (tasks.start, tasks.goal))
+        draw_room(axes, size, suite.obstacles(start)[0])
+        for name, style, label in (
+            ("straight_line", {"color": MISSED, "linestyle": ":"}, "straight line"),
+            ("door_script", {"color": REACHED, "linestyle": "-"}, "door script"),
         ):
-            walked = play(world, policy, start, goal, settings.planning.steps, None)[0]
-            axes.plot(*walked.T, marker=".", markersize=3, label=label, **style)
+            policy = suite.policy(name, generator(0, "evaluation"))
+            states = play(source.environment, policy, start, goal, settings.planning.steps, None)
+            path = torch.cat([suite.position(state) for state in states])
+            axes.plot(*path.T, marker=".", markersize=3, label=label, **style)
         (x, y), (goal_x, goal_y) = start[0, :2].tolist(), goal[0, :2].tolist()
         axes.plot(x, y, "o", color="black", markerfacecolor="white", label="start", zorder=3)
         axes.plot(goal_x, goal_y, "*", color="black", markersize=10, label="goal", zorder=3)
@@ -103,7 +105,7 @@ def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
         name = files.read_json(run / layout.SUMMARY)["evaluation"]
         stored = files.read_json(run / layout.EVALUATIONS / f"{name}.json")
         episodes[config.aux_loss["name"]] = stored["episodes"][kind][:columns]
-        _, height, width = build_world(config).obs_shape
+        *_, height, width = build_source(config).obs_shape
         size = (width, height)
     draw_planning(episodes, size, path)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from jepa_compare.build import construct
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.base import World
+from jepa_compare.data.base import Source
 from jepa_compare.evaluation.alarm import collapse_alarms
 from jepa_compare.evaluation.held_out import HeldOut, sample_held_out
 from jepa_compare.evaluation.measures.base import CADENCES, Cadence, Measure
@@ -58,15 +58,15 @@ class Evaluation:
 class Evaluator:
     """Evaluates models on one source. Its data are drawn once, when first needed."""
 
-    def __init__(self, world: World, settings: EvaluationSettings, device: torch.device) -> None:
-        self.world, self.settings, self.device = world, settings, device
+    def __init__(self, source: Source, settings: EvaluationSettings, device: torch.device) -> None:
+        self.source, self.settings, self.device = source, settings, device
         self.measures = build_measures(settings)
         self._spreads: list[tuple[int, float]] = []
 
     @cached_property
     def held_out(self) -> HeldOut:
         """The trajectories that training never sees."""
-        return sample_held_out(self.world, self.settings, self.device)
+        return sample_held_out(self.source, self.settings, self.device)
 
     def collapse(self, model: WorldModel) -> dict[str, float]:
         """What is cheap enough for every few steps; one synchronisation."""
@@ -82,13 +82,12 @@ class Evaluator:
         context = self._context(model)
         details: dict[str, Any] = {}
         with evaluating(model):
-            metrics = self._measure(context, "end")
+            metrics, descriptions = self._measure(context, "end")
             for _, measure in self._measures(context, "end"):
                 details |= measure.details(context)
-        own = {metric.key: metric for m in self.measures.values() for metric in m.metrics}
         return Evaluation(
             metrics=metrics,
-            descriptions={key: own.get(key) or describe(key, self.world.unit) for key in metrics},
+            descriptions=descriptions,
             seconds=time.perf_counter() - started,
             **details,
         )
@@ -108,11 +107,11 @@ class Evaluator:
 
     def _interim(self, model: WorldModel, at: Cadence) -> dict[str, float]:
         with evaluating(model):
-            metrics = self._measure(self._context(model), at)
+            metrics, _ = self._measure(self._context(model), at)
         return {key: value for key, value in metrics.items() if value is not None}
 
     def _context(self, model: WorldModel) -> EvaluationContext:
-        return EvaluationContext(model, self.world, self.settings, self.held_out, self.device)
+        return EvaluationContext(model, self.source, self.settings, self.held_out, self.device)
 
     def _measures(self, context: EvaluationContext, at: Cadence) -> Iterator[tuple[str, Measure]]:
         """Those whose turn it is and for which the source has what they need."""
@@ -121,10 +120,14 @@ class Evaluator:
             if measure.cadence in due and measure.needs <= context.offers:
                 yield name, measure
 
-    def _measure(self, context: EvaluationContext, at: Cadence) -> dict[str, float | None]:
+    def _measure(
+        self, context: EvaluationContext, at: Cadence
+    ) -> tuple[dict[str, float | None], dict[str, Metric]]:
+        """All that is due, and what it is called."""
         values: dict[str, Tensor | float | None] = {}
+        descriptions: dict[str, Metric] = {}
         for name, measure in self._measures(context, at):
-            own = {metric.key for metric in measure.metrics}
+            own, unit = {metric.key: metric for metric in measure.metrics}, measure.unit(context)
             for key, value in measure.measure(context).items():
                 if key in values:
                     raise ValueError(f"evaluation.measures.{name}: {key} is measured twice")
@@ -132,8 +135,8 @@ class Evaluator:
                     raise ValueError(
                         f"evaluation.measures.{name}: {key} is not described in its `metrics`"
                     )
-                values[key] = value
-        return self._read(values)
+                values[key], descriptions[key] = value, own.get(key) or describe(key, unit)
+        return self._read(values), descriptions
 
     def _read(self, values: Values) -> dict[str, float | None]:
         """All metrics, those on the device in one copy."""

@@ -1,33 +1,24 @@
 """Floors and ceilings: what the planning tasks yield without a trained model.
 
-Computed once per world and settings, by the harness that models go through, and kept as
+Computed once per source and settings, by the harness that models go through, and kept as
 `floors/<key>.json` in the sweep's directory, so that tables never hold typed-in numbers.
-
-Shape legend: n tasks, s state dimensions, a action dimensions.
 """
 
 import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.base import World
-from jepa_compare.data.policies import Policy, RandomWalk, straight_line
-from jepa_compare.evaluation.planning.dynamics import Dynamics, TrueDynamics
-from jepa_compare.evaluation.planning.episodes import MakePolicy, Outcome, play_tasks
-from jepa_compare.evaluation.planning.receding_horizon import RecedingHorizon
-from jepa_compare.rng import generator
+from jepa_compare.data.environment import TaskSuite
+from jepa_compare.evaluation.planning.episodes import named_metrics, play_tasks, task_rows
+from jepa_compare.evaluation.planning.reference import reference_policy
 from jepa_compare.runs import layout
 from jepa_compare.system import files
-
-POLICIES = ("random", "straight_line", "door_script", "oracle")
-"""Those that depend on the world and the settings alone. The fifth floor is `untrained`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,36 +34,9 @@ class Floor:
     """Per-task rows, as in evaluations/<hash>.json."""
 
 
-def planner_policy(dynamics: Dynamics, world: World, settings: EvaluationSettings) -> MakePolicy:
-    """Receding-horizon control in `dynamics`, for every kind of task."""
-    return lambda kind: RecedingHorizon(
-        dynamics,
-        world.action_dim,
-        settings.planning,
-        settings.seed,
-        f"evaluation/{kind}/planner",
-    )
-
-
-def scripted_policy(name: str, world: World, settings: EvaluationSettings) -> MakePolicy:
-    """One of POLICIES."""
-    if name == "oracle":
-        return planner_policy(TrueDynamics(world=world), world, settings)
-
-    def make(kind: str) -> Policy:
-        if name == "random":
-            draw = generator(settings.seed, f"evaluation/{kind}/random")
-            return RandomWalk(world.max_action_norm, draw)
-        if name == "straight_line":
-            return partial(straight_line, max_norm=world.max_action_norm)
-        return world.door_script
-
-    return make
-
-
 def floor_key(
     policy: str,
-    world_config: dict[str, Any],
+    source_config: dict[str, Any],
     settings: EvaluationSettings,
     model_config: dict[str, Any] | None = None,
     seed: int | None = None,
@@ -89,7 +53,7 @@ def floor_key(
     return files.content_hash(
         {
             "policy": policy,
-            "world": world_config,
+            "world": source_config,
             "evaluation": evaluation,
             "model": model_config,
             "seed": seed,
@@ -110,40 +74,30 @@ def stored_floor(
     return floor
 
 
-def world_floors(
-    world: World,
-    world_config: dict[str, Any],
+def reference_floors(
+    suite: TaskSuite | None,
+    source_config: dict[str, Any],
     settings: EvaluationSettings,
     directory: Path,
     device: torch.device,
 ) -> dict[str, str]:
-    """See to it that every floor of POLICIES is stored; the key of each."""
-    keys = {policy: floor_key(policy, world_config, settings) for policy in POLICIES}
+    """See to it that the floor of every reference policy is stored; the key of each. None where
+    nothing is planned."""
+    if suite is None or not settings.planning.kinds:
+        return {}
+    keys = {policy: floor_key(policy, source_config, settings) for policy in suite.policies}
     for policy, key in keys.items():
 
         def compute(policy: str = policy) -> Floor:
-            make = scripted_policy(policy, world, settings)
-            outcomes = play_tasks(world, make, settings, device)
+            outcomes = play_tasks(
+                suite, reference_policy(policy, suite, settings), settings, device
+            )
             return Floor(
                 policy=policy, seed=None, metrics=named_metrics(outcomes), tasks=task_rows(outcomes)
             )
 
         stored_floor(directory, key, policy, None, compute)
     return keys
-
-
-def named_metrics(outcomes: dict[str, Outcome]) -> dict[str, float | None]:
-    """All planning metrics under their full names."""
-    return {
-        f"eval/{name}": value
-        for kind, outcome in outcomes.items()
-        for name, value in outcome.metrics(kind).items()
-    }
-
-
-def task_rows(outcomes: dict[str, Outcome]) -> dict[str, Any]:
-    """All per-task rows."""
-    return {kind: outcome.rows() for kind, outcome in outcomes.items()}
 
 
 def _read(path: Path, policy: str, seed: int | None) -> Floor | None:

@@ -8,9 +8,9 @@ from typing import Any
 from jepa_compare.build import build_model
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.schema import Config
-from jepa_compare.data.base import World
+from jepa_compare.data.base import Source
 from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
-from jepa_compare.evaluation.floors import Floor, floor_key, stored_floor, world_floors
+from jepa_compare.evaluation.floors import Floor, floor_key, reference_floors, stored_floor
 from jepa_compare.runs import layout
 from jepa_compare.system import files
 
@@ -33,16 +33,16 @@ def floors_directory(run: Path) -> Path:
     return shared if shared.is_dir() else run / layout.FLOORS
 
 
-def floors_of(config: Config, world: World, evaluator: Evaluator, directory: Path) -> Floors:
+def floors_of(config: Config, source: Source, evaluator: Evaluator, directory: Path) -> Floors:
     """Find the floors in `directory`, or compute and keep them."""
     settings, device = evaluator.settings, evaluator.device
-    keys = world_floors(world, config.data, settings, directory, device)
+    keys = reference_floors(source.task_suite, config.data, settings, directory, device)
     model_config = asdict(config.model) | {"num_threads": config.training.num_threads}
     key = floor_key("untrained", config.data, settings, model_config, config.seed)
 
     def evaluate_untrained() -> Floor:
         log.info("evaluating the untrained model of seed %d", config.seed)
-        result = evaluator.evaluate(build_model(config, world).to(device))
+        result = evaluator.evaluate(build_model(config, source).to(device))
         return Floor(
             policy="untrained", seed=config.seed, metrics=result.metrics, tasks=result.tasks
         )

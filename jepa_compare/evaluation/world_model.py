@@ -1,7 +1,7 @@
 """What the evaluation needs of a model, and how it looks at one without changing it.
 
-Shape legend: n frames, c h w an observation, d latent dimensions, k rollout steps, a action
-dimensions.
+Shape legend: n frames, *obs the shape of an observation, d latent dimensions, k rollout
+steps, a action dimensions.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class WorldModel(Protocol):
 
     training: bool
 
-    def encode(self, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]: ...
+    def encode(self, obs: Float[Tensor, "n *obs"]) -> Float[Tensor, "n d"]: ...
 
     def rollout(
         self, z0: Float[Tensor, "n d"], actions: Float[Tensor, "n k a"] | None, steps: int
@@ -42,6 +42,6 @@ def evaluating(model: WorldModel) -> Iterator[None]:
         model.train(was_training)
 
 
-def encode_frames(model: WorldModel, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+def encode_frames(model: WorldModel, obs: Float[Tensor, "n *obs"]) -> Float[Tensor, "n d"]:
     """`model.encode` in pieces that fit into memory, whatever n is."""
     return torch.cat([model.encode(piece) for piece in obs.split(_FRAMES_PER_CALL)])

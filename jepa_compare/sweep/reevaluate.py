@@ -16,7 +16,7 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from jepa_compare.build import build_world, check_world, resolve_device
+from jepa_compare.build import build_source, check_source, resolve_device
 from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import compose, composition
 from jepa_compare.config.errors import in_one_line
@@ -78,7 +78,7 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     """Evaluate a finished run with `settings`; returns the file with the result.
 
     Raises NoSuchRun if the directory holds no finished run, ConfigError if the settings do not
-    fit its world.
+    fit its source.
     """
     path = evaluation_path(directory, settings)
     if path.exists():
@@ -86,14 +86,14 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     config = load_config(directory)
     config.evaluation = settings
     torch.set_num_threads(config.training.num_threads)  # as the floors' names say
-    world = build_world(config)
-    check_world(config, world)
+    source = build_source(config)
+    check_source(config, source)
     where = resolve_device(device)
     model = load_model(directory, where)
     step = files.read_json(directory / layout.SUMMARY)["steps"]
-    evaluator = Evaluator(world, settings, where)
+    evaluator = Evaluator(source, settings, where)
     evaluation = evaluator.evaluate(model)
-    floors = floors_of(config, world, evaluator, floors_directory(directory))
+    floors = floors_of(config, source, evaluator, floors_directory(directory))
     return store_evaluation(directory, evaluation, floors, settings, step)
 
 

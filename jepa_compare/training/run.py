@@ -109,17 +109,17 @@ class Training:
             keep_freed_memory()
 
         self.peak_memory = PeakMemory(device)
-        self.world = build.build_world(config)
+        self.source = build.build_source(config)
         self.batches = PrefetchedBatches(
-            self.world,
+            self.source,
             seed=config.seed,
             batch_size=config.training.batch_size,
             frames=config.training.frames,
             device=device,
         )
-        model = build.build_model(config, self.world)
+        model = build.build_model(config, self.source)
         aux_loss = build.build_aux_loss(config)
-        helpers = build.build_helpers(config, self.world)
+        helpers = build.build_helpers(config, self.source)
         self.parameters = {
             name: sum(p.numel() for p in part.parameters())
             for name, part in (
@@ -144,7 +144,7 @@ class Training:
             foreach=None if device.type == "cuda" else True,
         )
         self.clipped_together = clip_groups(self.objective, config.training.grad_clip_scope)
-        self.evaluator = Evaluator(self.world, config.evaluation, device)
+        self.evaluator = Evaluator(self.source, config.evaluation, device)
         self.step = 0
         self.saved: int | None = None  # the newest checkpoint's step
         self.seconds = 0.0  # of training steps, over all attempts
@@ -318,8 +318,8 @@ class Training:
         return terms | norms
 
     def batch(self, step: int) -> Batch:
-        """The training batch of a step, a function of (seed, step); the true state stays behind."""
-        return self.batches.batch(step).without_state()
+        """The training batch of a step, a function of (seed, step), without labels and reward."""
+        return self.batches.batch(step).for_training()
 
     def log_row(self, row: dict[str, Any]) -> None:
         """Record a row, stop if it is not finite, say what in it looks like a collapse."""
@@ -345,7 +345,7 @@ class Training:
         model, settings = self.objective.model, self.config.evaluation
         started = time.perf_counter()
         with self.interrupts.at_once():  # nothing below changes what a resumed run needs
-            floors = floors_of(config, self.world, self.evaluator, floors_directory(directory))
+            floors = floors_of(config, self.source, self.evaluator, floors_directory(directory))
             summary: dict[str, Any] = {
                 "status": "diverged",
                 "diverged": None if diverged is None else vars(diverged),

@@ -20,17 +20,17 @@ from omegaconf import OmegaConf
 from jepa_compare import rng
 from jepa_compare.build import construct
 from jepa_compare.config.compose import composition
-from jepa_compare.data.base import World
+from jepa_compare.data import Source
 
 REFERENCE = "two_rooms_random_wall"
 BATCHES = {"two_rooms": (32, 8), "two_rooms_distractor": (32, 8), REFERENCE: (384, 17)}
 
 
-def shipped_world(name: str) -> World:
+def shipped_source(name: str) -> Source:
     with composition():
         config = OmegaConf.to_container(compose(f"data/{name}"), resolve=True)
     assert isinstance(config, dict)
-    return construct("data", config["data"], World, ("name", "_target_"))
+    return construct("data", config["data"], Source, ("name", "_target_"))
 
 
 def eb_jepa_dataset(checkout: Path):
@@ -59,10 +59,10 @@ class Sampler:
         self.step += 1
 
 
-def sampler(world: World, batch_size: int, frames: int, device: torch.device) -> Sampler:
+def sampler(source: Source, batch_size: int, frames: int, device: torch.device) -> Sampler:
     """Batches as training gets them."""
     return Sampler(
-        lambda step: world.sample(rng.generator(0, "data", step), batch_size, frames, device)
+        lambda step: source.sample(rng.generator(0, "data", step), batch_size, frames, device)
     )
 
 
@@ -72,11 +72,11 @@ def main() -> None:
     arguments = parser.parse_args()
     device = common.start(arguments)
 
-    worlds = {name: shipped_world(name) for name in BATCHES}
+    sources = {name: shipped_source(name) for name in BATCHES}
     sizes = {name: size for name, (size, _) in BATCHES.items()}
-    candidates = {name: sampler(worlds[name], *BATCHES[name], device) for name in BATCHES}
+    candidates = {name: sampler(sources[name], *BATCHES[name], device) for name in BATCHES}
     one_at_a_time = f"{REFERENCE}, one trajectory at a time"
-    candidates[one_at_a_time] = sampler(worlds[REFERENCE], 1, BATCHES[REFERENCE][1], device)
+    candidates[one_at_a_time] = sampler(sources[REFERENCE], 1, BATCHES[REFERENCE][1], device)
     sizes[one_at_a_time] = 1
     if arguments.peers:
         peer = "eb_jepa's dataset, one trajectory at a time"

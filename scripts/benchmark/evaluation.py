@@ -44,7 +44,7 @@ def measure(job: Job, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]
             ("final evaluation", lambda: evaluator.evaluate(model)),
             (
                 "floors and untrained",
-                lambda: floors_of(config, training.world, evaluator, directory),
+                lambda: floors_of(config, training.source, evaluator, directory),
             ),
         ):
             begin = time.process_time()

@@ -1,4 +1,4 @@
-"""The evaluation's tests run on the default world, with the settings of `conf/`."""
+"""The evaluation's tests run on the default source, with the settings of `conf/`."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.rooms.two_rooms import TwoRooms
+from jepa_compare.data import TwoRooms
 from jepa_compare.models.encoders import ConvEncoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import ResidualMLP
@@ -28,16 +28,16 @@ def settings_of() -> LoadSettings:
 
 
 @pytest.fixture(scope="session")
-def world_config() -> dict[str, Any]:
+def source_config() -> dict[str, Any]:
     config = OmegaConf.to_container(OmegaConf.load(CONF / "data" / "two_rooms.yaml"))
     assert isinstance(config, dict)
     return {str(key): value for key, value in config.items()}
 
 
 @pytest.fixture(scope="session")
-def world(world_config: dict[str, Any]) -> TwoRooms:
+def source(source_config: dict[str, Any]) -> TwoRooms:
     own = ("name", "_target_")
-    return TwoRooms(**{key: value for key, value in world_config.items() if key not in own})
+    return TwoRooms(**{key: value for key, value in source_config.items() if key not in own})
 
 
 @pytest.fixture
@@ -59,12 +59,12 @@ def jepa() -> JEPA:
 
 
 class PositionModel(nn.Module):
-    """The perfect world model of the default world: its latent is the position, read off the
+    """The perfect world model of the default source: its latent is the position, read off the
     frame, and it moves by the true dynamics."""
 
-    def __init__(self, world: TwoRooms) -> None:
+    def __init__(self, source: TwoRooms) -> None:
         super().__init__()
-        self.world = world
+        self.environment = source.environment
 
     def encode(self, obs: torch.Tensor) -> torch.Tensor:
         bright = (obs[:, 0] - 0.5).clamp(min=0)  # the wall is at most ½
@@ -78,14 +78,14 @@ class PositionModel(nn.Module):
         assert actions is not None
         path = []
         for step in range(steps):
-            z0 = self.world.step(z0, actions[:, step])
+            z0 = self.environment.step(z0, actions[:, step])
             path.append(z0)
         return torch.stack(path, dim=1)
 
 
 @pytest.fixture
-def position_model(world: TwoRooms) -> PositionModel:
-    return PositionModel(world)
+def position_model(source: TwoRooms) -> PositionModel:
+    return PositionModel(source)
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.rooms.two_rooms import TwoRooms
-from jepa_compare.evaluation.evaluator import Evaluator
-from jepa_compare.evaluation.status import run_status
+from jepa_compare.data import TwoRooms
+from jepa_compare.evaluation import Evaluator, run_status
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.system import files
@@ -27,8 +26,8 @@ PLANNING = {
 
 
 @pytest.fixture
-def evaluator(world: TwoRooms, few: EvaluationSettings) -> Evaluator:
-    return Evaluator(world, few, CPU)
+def evaluator(source: TwoRooms, few: EvaluationSettings) -> Evaluator:
+    return Evaluator(source, few, CPU)
 
 
 def test_the_metrics_are_those_of_the_contract(evaluator: Evaluator, jepa: JEPA) -> None:
@@ -55,9 +54,9 @@ def test_the_metrics_are_those_of_the_contract(evaluator: Evaluator, jepa: JEPA)
 
 
 def test_interval_metrics_are_those_of_the_end_bit_for_bit(
-    world: TwoRooms, few: EvaluationSettings, evaluator: Evaluator, jepa: JEPA
+    source: TwoRooms, few: EvaluationSettings, evaluator: Evaluator, jepa: JEPA
 ) -> None:
-    again = Evaluator(world, few, CPU)
+    again = Evaluator(source, few, CPU)
     end = evaluator.evaluate(jepa).metrics
     assert end.items() >= again.collapse(jepa).items()
     assert end.items() >= again.quick(jepa).items()
@@ -78,11 +77,11 @@ def test_the_model_and_the_global_generator_are_left_as_they_were(
 
 
 def test_the_held_out_sets_are_disjoint_and_not_the_training_data(
-    evaluator: Evaluator, world: TwoRooms
+    evaluator: Evaluator, source: TwoRooms
 ) -> None:
     held_out = evaluator.held_out
     batches = [held_out.fit, *held_out.sets]
-    starts = [batch.state[:, 0] for batch in batches if batch.state is not None]
+    starts = [batch.labels["position"][:, 0] for batch in batches]
     assert len(starts) == 3
     together = torch.cat(starts)
     assert len(torch.unique(together, dim=0)) == len(together)
@@ -137,22 +136,22 @@ def test_a_model_that_diverged_is_evaluated_without_an_exception(
     files.to_json(evaluation.to_json(evaluator.settings, 0))
 
 
-def test_a_warning_survives_a_resume(world: TwoRooms, few: EvaluationSettings) -> None:
+def test_a_warning_survives_a_resume(source: TwoRooms, few: EvaluationSettings) -> None:
     rows = [
         {"step": step, "eval/spread": spread}
         for step, spread in ((0, 0.3), (25, 0.03), (50, 0.015), (75, 0.012), (100, 0.01))
     ]
-    whole = Evaluator(world, few, CPU)
+    whole = Evaluator(source, few, CPU)
     said = [whole.collapse_warning(row) for row in rows]
     assert [message is not None for message in said] == [False, False, False, True, False]
-    resumed = Evaluator(world, few, CPU)
+    resumed = Evaluator(source, few, CPU)
     resumed.recall([{"step": 10, "train/loss": 1.0}, *rows[:3]])
     assert [resumed.collapse_warning(row) for row in rows[3:]] == said[3:]
 
 
 @pytest.mark.gpu
 def test_a_gpu_gives_nearly_the_numbers_of_the_cpu(
-    world: TwoRooms, few: EvaluationSettings, evaluator: Evaluator, jepa: JEPA
+    source: TwoRooms, few: EvaluationSettings, evaluator: Evaluator, jepa: JEPA
 ) -> None:
-    on_gpu = Evaluator(world, few, torch.device("cuda")).quick(copy.deepcopy(jepa).cuda())
+    on_gpu = Evaluator(source, few, torch.device("cuda")).quick(copy.deepcopy(jepa).cuda())
     assert on_gpu == pytest.approx(evaluator.quick(jepa), rel=1e-2)

@@ -1,5 +1,6 @@
 """Floors are computed once, kept, told apart by what they depend on, and repaired."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,25 +11,25 @@ import torch
 
 import jepa_compare.config.evaluation as settings_module
 from jepa_compare.config.evaluation import EVALUATION_VERSION, EvaluationSettings
-from jepa_compare.data.rooms.two_rooms import TwoRooms
+from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation.floors import (
-    POLICIES,
     Floor,
     floor_key,
+    reference_floors,
     stored_floor,
-    world_floors,
 )
 from jepa_compare.evaluation.stored import evaluation_hash
 
 CPU = torch.device("cpu")
+POLICIES = ("random", "straight_line", "door_script", "oracle")
 LoadSettings = Callable[..., EvaluationSettings]
 
 
-def test_the_floors_of_a_world_are_stored_and_reused(
-    world: TwoRooms, world_config: dict[str, Any], few: EvaluationSettings, tmp_path: Path
+def test_the_floors_of_a_source_are_stored_and_reused(
+    source: TwoRooms, source_config: dict[str, Any], few: EvaluationSettings, tmp_path: Path
 ) -> None:
     directory = tmp_path / "floors"
-    keys = world_floors(world, world_config, few, directory, CPU)
+    keys = reference_floors(source.task_suite, source_config, few, directory, CPU)
     assert set(keys) == set(POLICIES)
     written = {path.name: path.read_bytes() for path in directory.iterdir()}
     assert set(written) == {f"{key}.json" for key in keys.values()}
@@ -39,8 +40,17 @@ def test_the_floors_of_a_world_are_stored_and_reused(
     assert script["tasks"]["door"]["success"] == [True] * few.planning.tasks
 
     before = {path: path.stat().st_mtime_ns for path in directory.iterdir()}
-    assert world_floors(world, world_config, few, directory, CPU) == keys
+    assert reference_floors(source.task_suite, source_config, few, directory, CPU) == keys
     assert {path: path.stat().st_mtime_ns for path in directory.iterdir()} == before
+
+
+def test_where_nothing_is_planned_no_policy_plays(
+    source: TwoRooms, few: EvaluationSettings, tmp_path: Path
+) -> None:
+    nothing = dataclasses.replace(few, planning=dataclasses.replace(few.planning, kinds=[]))
+    for suite, settings in ((None, few), (source.task_suite, nothing)):
+        assert reference_floors(suite, {}, settings, tmp_path, CPU) == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,25 +15,28 @@ HELD_OUT = ("data=two_rooms_random_wall_held_out", "model=impala_gru")
 CPU = torch.device("cpu")
 
 
-def layouts(state: torch.Tensor | None) -> set[tuple[float, ...]]:
-    assert state is not None
-    return {tuple(row) for row in state.reshape(-1, 4)[:, 2:].tolist()}
+def walls(obs: torch.Tensor) -> set[bytes]:
+    """What the frames [* 2 h w] show of wall and door: each layout in one way."""
+    return {frame.numpy().tobytes() for frame in obs[..., 1, :, :].flatten(0, -3).unique(dim=0)}
 
 
 def test_a_run_is_evaluated_on_layouts_that_it_is_not_trained_on() -> None:
     """The very batches and tasks of a run, by its streams."""
     config = job(*HELD_OUT, "evaluation.trajectories=150", "evaluation.planning.tasks=100").config
-    world = build.build_world(config)
-    trained: set[tuple[float, ...]] = set()
+    source = build.build_source(config)
+    suite, environment = source.task_suite, source.environment
+    assert suite is not None and environment is not None
+    trained: set[bytes] = set()
     for step in range(40):
         draw = generator(config.seed, "data", step)
-        trained |= layouts(world.sample(draw, 32, 2, CPU).state)
-    held_out = sample_held_out(world, config.evaluation, CPU)
-    evaluated = set().union(*(layouts(b.state) for b in (held_out.fit, *held_out.sets)))
+        trained |= walls(source.sample(draw, 32, 2, CPU).obs)
+    held_out = sample_held_out(source, config.evaluation, CPU)
+    evaluated = set().union(*(walls(b.obs) for b in (held_out.fit, *held_out.sets)))
     for kind in config.evaluation.planning.kinds:
         draw = generator(config.evaluation.seed, f"evaluation/{kind}")
-        tasks = world.sample_tasks(draw, kind, config.evaluation.planning.tasks, CPU)
-        evaluated |= layouts(tasks[0]) | layouts(tasks[1])
+        tasks = suite.sample(draw, kind, config.evaluation.planning.tasks, CPU)
+        for start in (tasks.start, tasks.goal):
+            evaluated |= walls(environment.render(environment.reset(start)))
     assert len(trained) > 600 and len(evaluated) > 200
     assert not trained & evaluated
 

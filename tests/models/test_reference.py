@@ -49,8 +49,8 @@ def config() -> Config:
 
 @pytest.fixture
 def reference(config: Config) -> Objective:
-    world = build.build_world(config)
-    model, helpers = build.build_model(config, world), build.build_helpers(config, world)
+    source = build.build_source(config)
+    model, helpers = build.build_model(config, source), build.build_helpers(config, source)
     weight = config.aux_loss["weight"]
     return Objective(
         model=model, aux_loss=build.build_aux_loss(config), weight=weight, helpers=helpers

@@ -57,9 +57,7 @@ def two_views(b: int = 12) -> Batch:
     """Two noisy views of each image; nothing acts."""
     draw = generator(0, "data")
     image = torch.rand(b, 1, 3, 16, 16, generator=draw)
-    return Batch(
-        obs=image + 0.1 * torch.randn(b, 2, 3, 16, 16, generator=draw), actions=None, state=None
-    )
+    return Batch(obs=image + 0.1 * torch.randn(b, 2, 3, 16, 16, generator=draw), actions=None)
 
 
 def discrete(b: int = 12, t: int = 5, choices: int = 4) -> Batch:
@@ -67,7 +65,7 @@ def discrete(b: int = 12, t: int = 5, choices: int = 4) -> Batch:
     draw = generator(0, "data")
     obs = torch.rand(b, t, 3, 16, 16, generator=draw)
     actions = torch.randint(choices, (b, t - 1), generator=draw)
-    return Batch(obs=obs, actions=F.one_hot(actions, choices).float(), state=None)
+    return Batch(obs=obs, actions=F.one_hot(actions, choices).float())
 
 
 def train_steps(trained: Objective, batch: Batch, steps: int = 4) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""What the two-rooms worlds share: argument checks, copies without a sync, blobs, waypoints.
+"""What the two-rooms environments share: copies without a sync, blobs, waypoints.
 
 Shape legend: n points, a action dimensions, h w pixels.
 """
@@ -6,12 +6,6 @@ Shape legend: n points, a action dimensions, h w pixels.
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-
-def require(condition: bool, name: str, value: object, allowed: str) -> None:
-    """Raise a ValueError that names the argument, its value and what is allowed."""
-    if not condition:
-        raise ValueError(f"{name}={value}: must be {allowed}")
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

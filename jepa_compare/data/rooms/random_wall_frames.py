@@ -1,4 +1,4 @@
-"""Frames of the random-wall world: dot and walls, as bytes, normalised as published.
+"""Frames of the random-wall source: dot and walls, as bytes, normalised as published.
 
 Facts read from github.com/facebookresearch/eb_jepa at 966e61e,
 `eb_jepa/datasets/two_rooms/{dot_dataset,wall_dataset,normalizer}.py`.

@@ -1,74 +1,154 @@
-"""Planning tasks of the two-rooms worlds, drawn by rejection.
+"""Planning tasks of the two-rooms environments, drawn by rejection.
 
-Shape legend: n tasks, c candidates, s state dimensions.
+Shape legend: n tasks, c candidates, s state dimensions: the position first, then what travels with
+it (a distractor, a wall's layout).
 """
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from jepa_compare.data.base import TaskKind, World
-from jepa_compare.data.policies import play, straight_line
-from jepa_compare.data.rooms.geometry import require, to_device
-
-Tasks = tuple[Float[Tensor, "n s"], Float[Tensor, "n s"]]
-"""(start states, goal states)"""
+from jepa_compare.checks import require_one_of
+from jepa_compare.data.environment import (
+    Criterion,
+    Environment,
+    Policy,
+    Rectangle,
+    Tasks,
+    TaskSuite,
+    play,
+)
+from jepa_compare.data.rooms.geometry import cut, to_device
+from jepa_compare.data.rooms.policies import RandomWalk, straight_line
 
 _CHUNK = 1024
 _MAX_CHUNKS = 100
 
 
-def tasks_of(
-    world: World,
-    generator: torch.Generator,
-    kind: TaskKind,
-    n: int,
-    device: torch.device,
-    *,
-    draw: Callable[[int, bool], Tasks],
-    min_same_distance: float,
-) -> Tasks:
-    """`n` tasks of one kind, made on the CPU, so that they are the same bytes on every device.
+class TwoRoomsEnvironment(Environment):
+    """Two rooms and the door between them, as their tasks need to know them. Its states are
+    tensors [n s]: `step` and `render` are functions of the state alone."""
 
-    `draw(count, same_room)` makes start and goal in one room or in both, from `generator`. `same`
-    keeps those at least `min_same_distance` apart, `door` keeps all, `detour` keeps the `door`
-    tasks that the straight line fails by the world's first criterion in its `episode_steps`.
-    Candidates come in chunks of one size, so fewer tasks are a prefix of more. Raises ValueError
-    for a kind the world does not have, and when almost no candidate is kept.
+    action_dim = 2
+    max_action_norm: float
+    """Longest action, px."""
+
+    def reset(self, start: Float[Tensor, "n s"]) -> Float[Tensor, "n s"]:
+        """Starts and goals are states."""
+        return start
+
+    @abstractmethod
+    def draw_pairs(
+        self, generator: torch.Generator, n: int, same_room: bool
+    ) -> tuple[Float[Tensor, "n s"], Float[Tensor, "n s"]]:
+        """Start and goal, each uniform in its room, in one room or in both; on the CPU."""
+
+    @abstractmethod
+    def waypoint(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"]
+    ) -> Float[Tensor, "n 2"]:
+        """Where to walk next, straight: to the door if the goal is in the other room, through it,
+        then to the goal."""
+
+    @abstractmethod
+    def obstacles(self, state: Float[Tensor, "n s"]) -> list[list[Rectangle]]:
+        """See `TaskSuite.obstacles`."""
+
+
+class RoomTasks(TaskSuite):
+    """`same`: one room, start and goal at least `min_same_distance` px apart. `door`: one in each
+    room. `detour`: the `door` tasks that the straight line fails by the primary criterion in one
+    play of `steps` steps; an evaluation should give as many.
+
+    `criteria` says of each at which distances [px] the goal is reached. Fewer tasks are a prefix
+    of more.
     """
-    require(kind in world.task_kinds, "task kind", kind, f"one of {', '.join(world.task_kinds)}")
-    starts, goals = [], []
-    found = 0
-    for _ in range(_MAX_CHUNKS):
-        start, goal = draw(_CHUNK, kind == "same")
-        kept = torch.ones(_CHUNK, dtype=torch.bool)
-        if kind == "same":
-            kept = (goal - start)[:, : world.position_dim].norm(dim=-1) >= min_same_distance
-        elif kind == "detour":
-            kept = ~straight_line_succeeds(world, start, goal, generator)
-        starts.append(start[kept])
-        goals.append(goal[kept])
-        found += int(kept.sum())
-        if found >= n:
-            start, goal = torch.cat(starts)[:n], torch.cat(goals)[:n]
-            return to_device(start, device), to_device(goal, device)
-    raise ValueError(
-        f"only {found} of {n} {kind} tasks in {_MAX_CHUNKS * _CHUNK} draws: this world makes them"
-        " too rare; give it larger rooms or smaller distances"
-    )
 
+    kinds = ("same", "door", "detour")
+    policies = ("random", "straight_line", "door_script", "oracle")
+    distance_unit = "px"
 
-def straight_line_succeeds(
-    world: World,
-    start: Float[Tensor, "c s"],
-    goal: Float[Tensor, "c s"],
-    generator: torch.Generator,
-) -> Bool[Tensor, " c"]:
-    """Whether the straight-line policy solves each task in the world's own environment."""
-    policy = partial(straight_line, max_norm=world.max_action_norm)
-    path = play(world, policy, start, goal, world.episode_steps, generator)
-    distance = (path - goal[:, None, : world.position_dim]).norm(dim=-1)
-    return world.success(distance, world.criteria[0])
+    def __init__(
+        self,
+        environment: TwoRoomsEnvironment,
+        criteria: Mapping[Criterion, Callable[[Tensor], Tensor]],
+        *,
+        min_same_distance: float,
+        steps: int,
+    ) -> None:
+        self.environment: TwoRoomsEnvironment = environment
+        self.criteria = tuple(criteria)
+        self._near = {criterion.name: near for criterion, near in criteria.items()}
+        self.min_same_distance, self.steps = min_same_distance, steps
+
+    def sample(self, generator: torch.Generator, kind: str, n: int, device: torch.device) -> Tasks:
+        """See `TaskSuite.sample`. Made on the CPU, so that tasks are the same bytes on every
+        device. Raises ValueError for an unknown kind, and when almost no candidate is kept."""
+        require_one_of("task kind", kind, self.kinds)
+        starts, goals = [], []
+        count = 0
+        # Candidates come in chunks of one size, so fewer tasks are a prefix of more.
+        for _ in range(_MAX_CHUNKS):
+            start, goal = self.environment.draw_pairs(generator, _CHUNK, kind == "same")
+            kept = torch.ones(_CHUNK, dtype=torch.bool)
+            if kind == "same":
+                kept = self.distance(start, goal) >= self.min_same_distance
+            elif kind == "detour":
+                kept = ~self.straight_line_succeeds(start, goal, generator)
+            starts.append(start[kept])
+            goals.append(goal[kept])
+            count += int(kept.sum())
+            if count >= n:
+                start, goal = torch.cat(starts)[:n], torch.cat(goals)[:n]
+                return Tasks(start=to_device(start, device), goal=to_device(goal, device))
+        raise ValueError(
+            f"only {count} of {n} {kind} tasks in {_MAX_CHUNKS * _CHUNK} draws: they are too rare"
+            " here; give larger rooms or smaller distances"
+        )
+
+    def straight_line_succeeds(
+        self, start: Float[Tensor, "c s"], goal: Float[Tensor, "c s"], generator: torch.Generator
+    ) -> Bool[Tensor, " c"]:
+        """Whether the straight-line policy solves each task, with the environment's noise."""
+        primary = self.criteria[0]
+        policy = self.policy("straight_line", generator)
+        walked = play(self.environment, policy, start, goal, self.steps, generator)
+        reached = [self.reached(state, goal, primary.name) for state in walked]
+        return reached[-1] if primary.when == "final" else torch.stack(reached).any(dim=0)
+
+    def distance(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"]
+    ) -> Float[Tensor, " n"]:
+        """Between the two positions."""
+        return (state - goal)[:, :2].norm(dim=-1)
+
+    def reached(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"], criterion: str
+    ) -> Bool[Tensor, " n"]:
+        """See `TaskSuite.reached`. A function of the distance."""
+        require_one_of("criterion", criterion, self._near)
+        return self._near[criterion](self.distance(state, goal))
+
+    def policy(self, name: str, generator: torch.Generator) -> Policy:
+        """See `TaskSuite.policy`. `door_script` knows the rooms: the ceiling."""
+        require_one_of("policy", name, self.policies[:-1])
+        longest = self.environment.max_action_norm
+        if name == "random":
+            return RandomWalk(longest, generator)
+        if name == "straight_line":
+            return partial(straight_line, max_norm=longest)
+        return lambda state, goal: cut(
+            self.environment.waypoint(state, goal) - state[:, :2], longest
+        )
+
+    def position(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n 2"]:
+        """The state's first two columns."""
+        return state[:, :2]
+
+    def obstacles(self, state: Float[Tensor, "n s"]) -> list[list[Rectangle]]:
+        """Walls, and the borders where they are drawn."""
+        return self.environment.obstacles(state)

@@ -1,4 +1,4 @@
-"""The behaviour policy of the random-wall world: random walks, some of them through the door.
+"""The behaviour policy of the random-wall source: random walks, some of them through the door.
 
 Facts read from github.com/facebookresearch/eb_jepa at 966e61e,
 `eb_jepa/datasets/two_rooms/{dot,wall}_dataset.py`.

@@ -25,6 +25,11 @@ class Measure(ABC):
     """Measured every `evaluation.collapse_interval` or `evaluation.interval` steps and at the end,
     or there alone."""
 
+    def unit(self, context: EvaluationContext) -> str:
+        """Of its metrics that `jepa_compare.metrics` describes, of those that are errors or
+        distances."""
+        return ""
+
     @abstractmethod
     def measure(self, context: EvaluationContext) -> Mapping[str, Tensor | float | None]:
         """Values by key ("eval/..."), without gradients and with the model in evaluation mode; a

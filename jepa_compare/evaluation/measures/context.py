@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.base import World
-from jepa_compare.evaluation.held_out import HeldOut, encode_batch, positions
+from jepa_compare.data.base import Column, Source
+from jepa_compare.evaluation.held_out import HeldOut, encode_batch
 from jepa_compare.evaluation.world_model import WorldModel
+from jepa_compare.latents import Batch
 
 Need = Literal["labels", "actions", "reward", "environment", "tasks"]
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class EvaluationContext:
     def __init__(
         self,
         model: WorldModel,
-        source: World,
+        source: Source,
         settings: EvaluationSettings,
         held_out: HeldOut,
         device: torch.device,
@@ -38,11 +39,13 @@ class EvaluationContext:
     @cached_property
     def offers(self) -> frozenset[Need]:
         """What a measure may need and this source has."""
+        fit = self.held_out.fit
         has: dict[Need, bool] = {
-            "labels": self.held_out.fit.state is not None,
-            "actions": self.held_out.fit.actions is not None,
-            "environment": True,
-            "tasks": True,
+            "labels": bool(self.source.columns),
+            "actions": fit.actions is not None,
+            "reward": fit.reward is not None,
+            "environment": self.source.environment is not None,
+            "tasks": self.source.task_suite is not None,
         }
         return frozenset(need for need, present in has.items() if present)
 
@@ -69,11 +72,11 @@ class EvaluationContext:
         return [encode_batch(self.model, batch.obs) for batch in self.held_out.sets]
 
     @cached_property
-    def fit_positions(self) -> Float[Tensor, "b t p"]:
-        """What probes are to read off `fit_latents`."""
-        return positions(self.source, self.held_out.fit)
+    def column(self) -> Column | None:
+        """The label that the built-in probe reads off the latents: the first continuous one."""
+        return next((c for c in self.source.columns if c.kind == "continuous"), None)
 
-    @cached_property
-    def positions(self) -> list[Float[Tensor, "b t p"]]:
-        """What they are to read off `latents`."""
-        return [positions(self.source, batch) for batch in self.held_out.sets]
+    def labels(self, batch: Batch) -> Float[Tensor, "b t p"]:
+        """The values of `column`, which there must be, in a batch."""
+        assert self.column is not None
+        return batch.labels[self.column.name]

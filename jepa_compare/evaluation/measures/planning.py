@@ -3,17 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jepa_compare.evaluation.floors import named_metrics, planner_policy, task_rows
+from jepa_compare.data.environment import TaskSuite
 from jepa_compare.evaluation.measures.base import Measure
 from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
-from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks
+from jepa_compare.evaluation.planning.episodes import Outcome, named_metrics, play_tasks, task_rows
+from jepa_compare.evaluation.planning.reference import planner_policy
+
+
+def _suite(context: EvaluationContext) -> TaskSuite:
+    assert context.source.task_suite is not None, "a measure that needs tasks"
+    return context.source.task_suite
 
 
 def _outcomes(context: EvaluationContext) -> dict[str, Outcome]:
-    dynamics = LatentDynamics(model=context.model, world=context.source)
-    policy = planner_policy(dynamics, context.source, context.settings)
-    return play_tasks(context.source, policy, context.settings, context.device)
+    suite = _suite(context)
+    dynamics = LatentDynamics(model=context.model, environment=suite.environment)
+    policy = planner_policy(dynamics, suite.environment.action_dim, context.settings)
+    return play_tasks(suite, policy, context.settings, context.device)
 
 
 class PlanningMeasure(Measure):
@@ -21,6 +28,9 @@ class PlanningMeasure(Measure):
 
     needs = frozenset({"tasks"})
     cadence = "end"
+
+    def unit(self, context: EvaluationContext) -> str:
+        return _suite(context).distance_unit
 
     def measure(self, context: EvaluationContext) -> Mapping[str, float | None]:
         return named_metrics(context.once(_outcomes))
@@ -30,5 +40,5 @@ class PlanningMeasure(Measure):
         shown = context.settings.figures.episodes
         return {
             "tasks": task_rows(outcomes),
-            "episodes": {k: o.episodes(context.source, shown) for k, o in outcomes.items()},
+            "episodes": {kind: outcome.episodes(shown) for kind, outcome in outcomes.items()},
         }

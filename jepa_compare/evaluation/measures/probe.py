@@ -61,7 +61,8 @@ def r2(predicted: Float[Tensor, "n p"], positions: Float[Tensor, "n p"]) -> Floa
 
 def fitted_probe(context: EvaluationContext) -> Probe:
     """The probe of the context's model, fitted on the trajectories that are kept for it."""
-    return fit_probe(context.fit_latents.flatten(0, 1), context.fit_positions.flatten(0, 1))
+    labels = context.labels(context.held_out.fit)
+    return fit_probe(context.fit_latents.flatten(0, 1), labels.flatten(0, 1))
 
 
 class ProbeMeasure(Measure):
@@ -70,13 +71,18 @@ class ProbeMeasure(Measure):
     needs = frozenset({"labels"})
     cadence = "interval"
 
+    def unit(self, context: EvaluationContext) -> str:
+        return context.column.unit if context.column else ""
+
     def measure(self, context: EvaluationContext) -> Mapping[str, Tensor]:
+        if context.column is None:
+            return {}
         probe = context.once(fitted_probe)
+        truth = [context.labels(batch) for batch in context.held_out.sets]  # sets × [b t p]
         metrics: dict[str, Tensor] = {}
-        sets = zip(context.latents, context.positions, strict=True)
-        for number, (z, p) in enumerate(sets, start=1):
+        for number, (z, p) in enumerate(zip(context.latents, truth, strict=True), start=1):
             metrics[f"{PROBE_SET}{number}"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
-        z, p = torch.cat(context.latents), torch.cat(context.positions)
+        z, p = torch.cat(context.latents), torch.cat(truth)
         metrics["eval/probe_r2"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
         metrics["eval/probe_rmse"] = rmse(probe(z), p)
         return metrics

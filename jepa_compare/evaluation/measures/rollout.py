@@ -29,31 +29,39 @@ def relative_error(
 def rollout_errors(
     latents: Float[Tensor, "b t d"],
     predicted: Float[Tensor, "b k d"],
-    positions: Float[Tensor, "b t p"],
-    probe: Probe,
+    positions: Float[Tensor, "b t p"] | None,
+    probe: Probe | None,
     steps: list[int],
 ) -> dict[str, Float[Tensor, ""]]:
-    """`rollout_relative_<k>`, and `rollout_rmse_<k>`: the prediction decoded to a position, in
-    the positions' unit, for every k of `steps`. `predicted` starts at frame 1."""
+    """`rollout_relative_<k>`, and with a probe `rollout_rmse_<k>`: the prediction decoded to a
+    position, in the positions' unit, for every k of `steps`. `predicted` starts at frame 1."""
     errors: dict[str, Tensor] = {}
     for k in steps:
         z = predicted[:, k - 1]
         errors[f"rollout_relative_{k}"] = relative_error(z, latents[:, k], latents[:, 0])
-        errors[f"rollout_rmse_{k}"] = rmse(probe(z), positions[:, k])
+        if probe is not None and positions is not None:
+            errors[f"rollout_rmse_{k}"] = rmse(probe(z), positions[:, k])
     return errors
 
 
 class RolloutMeasure(Measure):
-    """Errors of rollouts from the first frame of every held-out trajectory."""
+    """Errors of rollouts from the first frame of every held-out trajectory; those in the unit of
+    the labels where there are labels."""
 
-    needs = frozenset({"labels"})
     cadence = "interval"
+
+    def unit(self, context: EvaluationContext) -> str:
+        return context.column.unit if context.column else ""
 
     def measure(self, context: EvaluationContext) -> Mapping[str, Tensor]:
         steps, sets = context.settings.rollout_steps, context.held_out.sets
-        z, p = torch.cat(context.latents), torch.cat(context.positions)
+        z = torch.cat(context.latents)
         actions = [batch.actions for batch in sets if batch.actions is not None]
         along = torch.cat(actions)[:, : max(steps)] if actions else None
         predicted = context.model.rollout(z[:, 0], along, max(steps))
-        errors = rollout_errors(z, predicted, p, context.once(fitted_probe), steps)
+        positions, probe = None, None
+        if context.column is not None:
+            positions = torch.cat([context.labels(batch) for batch in sets])
+            probe = context.once(fitted_probe)
+        errors = rollout_errors(z, predicted, positions, probe, steps)
         return {f"eval/{name}": value for name, value in errors.items()}

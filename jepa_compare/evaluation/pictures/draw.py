@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepa_compare.data.base import World
+from jepa_compare.data.base import Source
 from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.held_out import encode_batch
 from jepa_compare.evaluation.pictures.animation import animate_planning
@@ -26,32 +26,35 @@ def draw_figures(
     """Write rollouts.png, planning.png, planning.gif and spectrum.png into `directory`.
 
     Planning is left out if nothing was planned, the spectrum and the rollouts if the latents are
-    not finite.
+    not finite, and what shows frames if the observations are none.
     """
     settings = evaluator.settings.figures
-    _, height, width = evaluator.world.obs_shape
-    if any(evaluation.episodes.values()):
+    frames = len(evaluator.source.obs_shape) == 3
+    if frames and any(evaluation.episodes.values()):
+        *_, height, width = evaluator.source.obs_shape
         episodes = evaluation.episodes
         draw_planning(episodes, (width, height), directory / "planning.png")
         count = settings.gif_episodes
         animate_planning(episodes, (width, height), count, directory / "planning.gif")
     if np.isfinite(evaluation.spectrum).all():
-        draw_spectrum(evaluation.spectrum, evaluation.metrics, directory / "spectrum.png")
-        true, imagined = _imagine(evaluator, model)
-        draw_rollouts(true, imagined, directory / "rollouts.png")
+        if evaluation.spectrum:
+            draw_spectrum(evaluation.spectrum, evaluation.metrics, directory / "spectrum.png")
+        if frames:
+            true, imagined = _imagine(evaluator, model)
+            draw_rollouts(true, imagined, directory / "rollouts.png")
 
 
 def _imagine(
     evaluator: Evaluator, model: WorldModel
 ) -> tuple[Float[np.ndarray, "r t h w"], Float[np.ndarray, "r t h w"]]:
     """Pictures of held-out trajectories, and of the latents rolled out from their first frames."""
-    settings, world = evaluator.settings, evaluator.world
+    settings, source = evaluator.settings, evaluator.source
     fit, shown = evaluator.held_out.fit, evaluator.held_out.sets[0]
     with evaluating(model):
         latents = encode_batch(model, fit.obs).flatten(0, 1)
     decoder = train_decoder(
         latents,
-        _pictures(world, fit).flatten(0, 1),
+        _pictures(source, fit).flatten(0, 1),
         steps=settings.figures.decoder_steps,
         seed=settings.seed,
     )
@@ -62,11 +65,9 @@ def _imagine(
         predicted = model.rollout(first[:, 0], actions, settings.frames - 1)
         z = torch.cat([first, predicted], dim=1)  # [r t d]
     imagined = decoder.pictures(z.flatten(0, 1).float()).unflatten(0, z.shape[:2])
-    true = _pictures(world, shown)[rows]
+    true = _pictures(source, shown)[rows]
     return true.cpu().numpy(), imagined.cpu().numpy()
 
 
-def _pictures(world: World, batch: Batch) -> Float[Tensor, "r t h w"]:
-    assert batch.state is not None
-    flat = world.picture(batch.state.flatten(0, 1))
-    return flat.unflatten(0, batch.state.shape[:2])
+def _pictures(source: Source, batch: Batch) -> Float[Tensor, "r t h w"]:
+    return source.picture(batch.obs.flatten(0, 1)).unflatten(0, batch.obs.shape[:2])

@@ -1,7 +1,7 @@
 """What a planner plans in: a model's latent space, or the true dynamics (the ceiling).
 
-Shape legend: n tasks or candidates, m candidates per task, k plan steps, s state dimensions,
-a action dimensions, z dimensions of what a rollout starts from, d of what it is compared in.
+Shape legend: n tasks or candidates, m candidates per task, k plan steps, a action dimensions,
+z dimensions of what a rollout starts from, d of what it is compared in.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepa_compare.data.base import World
+from jepa_compare.data.environment import Environment, State, TaskSuite
 from jepa_compare.evaluation.planning.planner import Cost
 from jepa_compare.evaluation.world_model import WorldModel, encode_frames
 
@@ -20,11 +20,11 @@ from jepa_compare.evaluation.world_model import WorldModel, encode_frames
 class Dynamics(Protocol):
     """Where plans are rolled out and compared with the goal."""
 
-    def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
+    def observe(self, state: State) -> Float[Tensor, "n z"]:
         """What a rollout from this state starts from."""
         ...
 
-    def target(self, goal: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+    def target(self, goal: State) -> Float[Tensor, "n d"]:
         """What a rollout should come close to."""
         ...
 
@@ -38,42 +38,43 @@ class Dynamics(Protocol):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatentDynamics:
     """A model sees rendered frames, of the goal too, and imagines latents under the actions as
-    the world would execute them."""
+    the environment would do them."""
 
     model: WorldModel
-    world: World
+    environment: Environment
 
-    def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
-        return encode_frames(self.model, self.world.render(state))
+    def observe(self, state: State) -> Float[Tensor, "n z"]:
+        return encode_frames(self.model, self.environment.render(state))
 
-    def target(self, goal: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
+    def target(self, goal: State) -> Float[Tensor, "n d"]:
         return self.observe(goal)
 
     def rollout(
         self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
     ) -> Float[Tensor, "n k d"]:
-        return self.model.rollout(start, self.world.feasible(actions), actions.shape[1])
+        return self.model.rollout(start, self.environment.feasible(actions), actions.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrueDynamics:
-    """The oracle: the world's own noise-free dynamics from the true state, compared in position."""
+    """The oracle: the environment's own noise-free dynamics from the true state, compared in
+    position. States are tensors [n s], which a planner can copy for its candidates."""
 
-    world: World
+    suite: TaskSuite
 
-    def observe(self, state: Float[Tensor, "n s"]) -> Float[Tensor, "n z"]:
+    def observe(self, state: Float[Tensor, "n z"]) -> Float[Tensor, "n z"]:
         return state
 
-    def target(self, goal: Float[Tensor, "n s"]) -> Float[Tensor, "n d"]:
-        return goal[:, : self.world.position_dim]
+    def target(self, goal: Float[Tensor, "n z"]) -> Float[Tensor, "n d"]:
+        return self.suite.position(goal)
 
     def rollout(
         self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
     ) -> Float[Tensor, "n k d"]:
         state, path = start, []
         for action in actions.unbind(1):
-            state = self.world.step(state, action)
-            path.append(state[:, : self.world.position_dim])
+            state = self.suite.environment.step(state, action)
+            path.append(self.suite.position(state))
         return torch.stack(path, dim=1)
 
 

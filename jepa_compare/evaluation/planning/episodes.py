@@ -1,10 +1,10 @@
-"""The planning tasks: acting towards goals in the world, one outcome per task.
+"""The planning tasks: acting towards goals in the environment, one outcome per task.
 
-Shape legend: n tasks, t environment steps + 1, s state dimensions, p position dimensions.
+Shape legend: n tasks, t environment steps + 1.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.base import World
-from jepa_compare.data.policies import Policy, play
+from jepa_compare.data.environment import Policy, Rectangle, State, TaskSuite, play
 from jepa_compare.rng import generator
 
 MakePolicy = Callable[[str], Policy]
@@ -25,13 +24,15 @@ MakePolicy = Callable[[str], Policy]
 class Outcome:
     """What a policy achieved on the tasks of one kind."""
 
-    start: Float[Tensor, "n s"]
-    goal: Float[Tensor, "n s"]
-    path: Float[Tensor, "n t p"]
+    path: Float[Tensor, "n t 2"]
+    """Positions, before the first step and after each."""
+    goal: Float[Tensor, "n 2"]
+    obstacles: list[list[Rectangle]]
+    """Per task, at its start."""
     success: dict[str, list[bool]]
-    """Per criterion of the world, the primary one first."""
+    """Per criterion of the suite, the primary one first."""
     final_distance: list[float]
-    """Distance to the goal at the end, px."""
+    """Distance to the goal at the end, in the suite's unit."""
     steps: list[int | None]
     """Environment steps until the primary criterion was first met; None if it never was."""
 
@@ -57,7 +58,7 @@ class Outcome:
             **{f"success_{kind}_{other}": _mean(self.success[other]) for other in others},
         }
 
-    def episodes(self, world: World, count: int) -> list[dict[str, Any]]:
+    def episodes(self, count: int) -> list[dict[str, Any]]:
         """The first tasks as plain data, for figures."""
         primary = next(iter(self.success))
         return [
@@ -66,55 +67,80 @@ class Outcome:
                 "success": self.success[primary][task],
                 "steps": self.steps[task],
                 "path": _rounded(self.path[task]),
-                "goal": _rounded(self.goal[task, : world.position_dim]),
-                "walls": [list(map(float, wall)) for wall in world.walls(self.start[task])],
+                "goal": _rounded(self.goal[task]),
+                "walls": [list(map(float, rectangle)) for rectangle in self.obstacles[task]],
             }
-            for task in range(min(count, len(self.start)))
+            for task in range(min(count, len(self.path)))
         ]
 
 
 def play_tasks(
-    world: World, make_policy: MakePolicy, settings: EvaluationSettings, device: torch.device
+    suite: TaskSuite,
+    make_policy: MakePolicy,
+    settings: EvaluationSettings,
+    device: torch.device,
 ) -> dict[str, Outcome]:
     """Play every kind of `settings.planning`. Tasks and the environment's noise come from streams
     of `settings.seed` named by the kind alone: the same for every policy, loss and training seed.
 
-    Raises ValueError for a kind that the world does not have.
+    Raises ValueError for a kind that the suite does not have.
     """
-    outcomes = {}
+    environment, outcomes = suite.environment, {}
     for kind in settings.planning.kinds:
-        tasks = generator(settings.seed, f"evaluation/{kind}")
-        start, goal = world.sample_tasks(tasks, kind, settings.planning.tasks, device)
+        draws = generator(settings.seed, f"evaluation/{kind}")
+        tasks = suite.sample(draws, kind, settings.planning.tasks, device)
+        start, goal = environment.reset(tasks.start), environment.reset(tasks.goal)
         noise = generator(settings.seed, f"evaluation/{kind}/environment")
-        path = play(world, make_policy(kind), start, goal, settings.planning.steps, noise)
-        outcomes[kind] = score(world, start, goal, path)
+        states = play(environment, make_policy(kind), start, goal, settings.planning.steps, noise)
+        outcomes[kind] = score(suite, states, goal)
     return outcomes
 
 
-def score(
-    world: World,
-    start: Float[Tensor, "n s"],
-    goal: Float[Tensor, "n s"],
-    path: Float[Tensor, "n t p"],
-) -> Outcome:
-    """Judge paths by the world's criteria."""
-    distance = (path - goal[:, None, : world.position_dim]).norm(dim=-1)  # [n t]
-    success = {name: world.success(distance, name).tolist() for name in world.criteria}
-    primary = world.criteria[0]
-    # A criterion of one step only: within reach at that step.
-    reached = torch.stack(
-        [world.success(column[:, None], primary) for column in distance.unbind(1)], dim=1
-    )
-    first = reached.int().argmax(dim=1).tolist()
-    solved = success[primary]
+def score(suite: TaskSuite, states: Iterable[State], goal: State) -> Outcome:
+    """Judge what was played by the suite's criteria, each state when it is reached: a simulator may
+    hand out the same handle again."""
+    path, obstacles, distance = [], None, None
+    reached: dict[str, list[Tensor]] = {criterion.name: [] for criterion in suite.criteria}
+    for state in states:
+        obstacles = suite.obstacles(state) if obstacles is None else obstacles
+        path.append(suite.position(state))
+        distance = suite.distance(state, goal)
+        for name, column in reached.items():
+            column.append(suite.reached(state, goal, name))
+    assert obstacles is not None and distance is not None
+    at_goal = {name: torch.stack(columns, dim=1) for name, columns in reached.items()}  # [n t]
+    success = {
+        criterion.name: (
+            at_goal[criterion.name].any(dim=1)
+            if criterion.when == "ever"
+            else at_goal[criterion.name][:, -1]
+        ).tolist()
+        for criterion in suite.criteria
+    }
+    primary = suite.criteria[0].name
+    first = at_goal[primary].int().argmax(dim=1).tolist()
     return Outcome(
-        start=start,
-        goal=goal,
-        path=path,
+        path=torch.stack(path, dim=1),
+        goal=suite.position(goal),
+        obstacles=obstacles,
         success=success,
-        final_distance=distance[:, -1].tolist(),
-        steps=[step if ok else None for step, ok in zip(first, solved, strict=True)],
+        final_distance=distance.tolist(),
+        steps=[step if ok else None for step, ok in zip(first, success[primary], strict=True)],
     )
+
+
+def named_metrics(outcomes: dict[str, Outcome]) -> dict[str, float | None]:
+    """All planning metrics under their full names."""
+    return {
+        f"eval/{name}": value
+        for kind, outcome in outcomes.items()
+        for name, value in outcome.metrics(kind).items()
+    }
+
+
+def task_rows(outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    """All per-task rows."""
+    return {kind: outcome.rows() for kind, outcome in outcomes.items()}
 
 
 def _mean(values: list[bool] | list[float] | list[int]) -> float:

@@ -2,7 +2,7 @@ import torch
 
 from jepa_compare import rng
 from jepa_compare.data.rooms import distractor
-from tests.support.worlds import build
+from tests.support.sources import build, simulated
 
 CPU = torch.device("cpu")
 
@@ -15,29 +15,28 @@ def test_the_edge_reflects():
 
 
 def test_distractors_keep_their_speed_and_their_room_and_do_not_touch_the_agent():
-    world = build("two_rooms", distractors=3)
-    batch = world.sample(rng.generator(0, "data"), 200, 60, CPU)
-    assert batch.state is not None and batch.actions is not None
-    dots = batch.state[..., 2:].unflatten(-1, (3, 4))
+    source = build("two_rooms", distractors=3)
+    state, actions = simulated(source, rng.generator(0, "data"), 200, 60)
+    dots = state[..., 2:].unflatten(-1, (3, 4))
     assert dots[..., :2].min() >= 2 and dots[..., :2].max() <= 29
     torch.testing.assert_close(
         dots[..., 2:].norm(dim=-1), torch.full((200, 60, 3), 1.5), rtol=0, atol=1e-4
     )
     plain = build("two_rooms")
-    alone = batch.state[:, 0, :2]
+    alone = state[:, 0, :2]
     for t in range(59):
-        alone = plain.step(alone, batch.actions[:, t])
-        assert torch.equal(alone, batch.state[:, t + 1, :2])
+        alone = plain.environment.step(alone, actions[:, t])
+        assert torch.equal(alone, state[:, t + 1, :2])
 
 
 def test_a_distractor_is_a_dimmer_dot_in_the_frame():
-    world = build("two_rooms_distractor")
-    frame = world.render(torch.tensor([[8.0, 20.0, 25.0, 6.0, 0.0, 0.0]]))[0, 0]
+    source = build("two_rooms_distractor")
+    frame = source.environment.render(torch.tensor([[8.0, 20.0, 25.0, 6.0, 0.0, 0.0]]))[0, 0]
     assert frame[20, 8] == 1
     torch.testing.assert_close(frame[6, 25], torch.tensor(0.6))
 
 
 def test_a_task_starts_and_ends_with_distractors_of_its_own():
-    world = build("two_rooms_distractor")
-    start, goal = world.sample_tasks(rng.generator(0, "evaluation"), "detour", 50, CPU)
-    assert (start[:, 2:4] != goal[:, 2:4]).all()
+    source = build("two_rooms_distractor")
+    tasks = source.task_suite.sample(rng.generator(0, "evaluation"), "detour", 50, CPU)
+    assert (tasks.start[:, 2:4] != tasks.goal[:, 2:4]).all()

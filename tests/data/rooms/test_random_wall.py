@@ -1,44 +1,44 @@
-from functools import partial
-
 import pytest
 import torch
 
 from jepa_compare import rng
-from jepa_compare.data.policies import RandomWalk, play, straight_line
+from jepa_compare.data.environment import Criterion, play
 from jepa_compare.data.rooms.random_wall import RandomWall
-from tests.support.worlds import build
+from tests.support.sources import build, simulated
 
 CPU = torch.device("cpu")
 
 
 def random_wall(name="two_rooms_random_wall", **overrides) -> RandomWall:
-    world = build(name, **overrides)
-    assert isinstance(world, RandomWall)
-    return world
+    source = build(name, **overrides)
+    assert isinstance(source, RandomWall)
+    return source
 
 
 @pytest.fixture(scope="module")
-def world():
+def source():
     return random_wall()
 
 
 @pytest.fixture(scope="module")
-def motion(world):
+def motion(source):
     """States [n t s] and actions [n t-1 a] of 3,072 training windows."""
-    batches = [world.sample(rng.generator(0, "data", step), 384, 17, CPU) for step in range(8)]
-    states, actions = zip(*[(batch.state, batch.actions) for batch in batches], strict=True)
+    windows = [simulated(source, rng.generator(0, "data", step), 384, 17) for step in range(8)]
+    states, actions = zip(*windows, strict=True)
     return torch.cat(states), torch.cat(actions)
 
 
-def played(world, kind, policy, n, generator):
-    """Distances to the goal [n steps+1]."""
-    start, goal = world.sample_tasks(generator, kind, n, CPU)
-    path = play(world, policy, start, goal, world.episode_steps, generator)
-    return (path - goal[:, None, :2]).norm(dim=-1)
+def solved(source, kind, name, n, generator):
+    """Whether a reference policy solves each of n tasks by the published criterion."""
+    suite = source.task_suite
+    tasks = suite.sample(generator, kind, n, CPU)
+    policy = suite.policy(name, generator)
+    *_, last = play(source.environment, policy, tasks.start, tasks.goal, suite.steps, generator)
+    return suite.reached(last, tasks.goal, "final").tolist()
 
 
-def test_a_frame_is_dot_and_walls(world):
-    dot, walls = world.render(torch.tensor([[10.0, 50.0, 30.0, 20.0]]))[0]
+def test_a_frame_is_dot_and_walls(source):
+    dot, walls = source.environment.render(torch.tensor([[10.0, 50.0, 30.0, 20.0]]))[0]
     byte = (dot * (0.0369 + 1e-6) + 0.0026) * 255
     assert byte[50, 10] == pytest.approx(255, abs=1e-2)  # [y, x]
     torch.testing.assert_close(byte, byte.round(), rtol=0, atol=1e-2)
@@ -50,8 +50,8 @@ def test_a_frame_is_dot_and_walls(world):
     assert not wall[5:60, 32:60].any()
 
 
-def test_normalisation_makes_pixels_standard_and_the_brightest_one(world):
-    obs = world.sample(rng.generator(0, "data"), 256, 17, CPU).obs
+def test_normalisation_makes_pixels_standard_and_the_brightest_one(source):
+    obs = source.sample(rng.generator(0, "data"), 256, 17, CPU).obs
     dot = obs[:, :, 0] * (0.0369 + 1e-6) + 0.0026
     torch.testing.assert_close(dot.flatten(2).amax(2), torch.ones(256, 17))
     by_channel = obs.movedim(2, 0).flatten(1)
@@ -59,13 +59,13 @@ def test_normalisation_makes_pixels_standard_and_the_brightest_one(world):
     torch.testing.assert_close(by_channel.std(1), torch.ones(2), rtol=0, atol=5e-3)
 
 
-def test_a_large_batch_has_memory_of_its_own_that_outlives_the_next_one(world):
+def test_a_large_batch_has_memory_of_its_own_that_outlives_the_next_one(source):
     """From 2 MB on it comes in huge pages, whose owner is the tensor alone."""
-    first = world.sample(rng.generator(0, "data", 0), 64, 17, CPU).obs
+    first = source.sample(rng.generator(0, "data", 0), 64, 17, CPU).obs
     assert first.nbytes > 2**21 and first.is_contiguous()
-    kept, small = first.clone(), world.sample(rng.generator(0, "data", 0), 64, 17, CPU).obs[:2]
+    kept, small = first.clone(), source.sample(rng.generator(0, "data", 0), 64, 17, CPU).obs[:2]
     for step in range(1, 4):
-        world.sample(rng.generator(0, "data", step), 64, 17, CPU).obs.add_(1)
+        source.sample(rng.generator(0, "data", step), 64, 17, CPU).obs.add_(1)
     assert torch.equal(first, kept) and torch.equal(small, kept[:2])
 
 
@@ -103,43 +103,46 @@ def test_statistics_of_the_data(motion):
     torch.testing.assert_close(flat.std(0), torch.tensor([16.10, 16.14]), rtol=0, atol=1.0)
 
 
-def test_all_layouts_occur_and_no_others(world, motion):
+def test_all_layouts_occur_and_no_others(source, motion):
     layouts = motion[0][..., 2:]
     assert layouts[..., 0].unique().tolist() == list(range(20, 45))
     assert layouts[..., 1].unique().tolist() == list(range(10, 55))
-    assert all(len(kept) == 1125 for kept in world.layouts.values())
+    assert all(len(kept) == 1125 for kept in source.layouts.values())
     assert (layouts == layouts[:, :1]).all()
 
 
-def test_a_window_is_part_of_the_simulation(world):
-    whole = world.sample(rng.generator(0, "data"), 50, 90, CPU)
+def test_a_window_is_part_of_the_simulation(source):
+    whole = source.sample(rng.generator(0, "data"), 50, 90, CPU)
     assert whole.obs.shape[1] == 90
     with pytest.raises(ValueError, match="frames=91: must be at most simulated_frames - 1 = 90"):
-        world.sample(rng.generator(0, "data"), 2, 91, CPU)
+        source.sample(rng.generator(0, "data"), 2, 91, CPU)
 
 
-def test_the_environment_stops_at_walls_and_bounces_only_with_noise(world):
+def test_the_environment_stops_at_walls_and_bounces_only_with_noise(source):
     state = torch.tensor([[28.0, 40.0, 30.0, 20.0]]).expand(2000, 4)
     action = torch.tensor([[2.0, 1.0]]).expand(2000, 2)
-    still = world.step(state, action)
+    still = source.environment.step(state, action)
     torch.testing.assert_close(still[0], torch.tensor([28.7, 40.5, 30.0, 20.0]))
-    assert torch.equal(still, world.step(state, action))
-    bounce = world.step(state, action, rng.generator(0, "noise"))[:, :2] - torch.tensor([29, 40.5])
+    assert torch.equal(still, source.environment.step(state, action))
+    bounce = source.environment.step(state, action, rng.generator(0, "noise"))[
+        :, :2
+    ] - torch.tensor([29, 40.5])
     assert bounce[:, 0].max() <= -0.3 + 1e-5
     assert bounce[:, 1].mean() == pytest.approx(0, abs=0.05)
     assert bounce[:, 1].std() == pytest.approx(0.5, abs=0.03)
 
 
-def test_actions_are_cut_only_when_asked(world):
+def test_actions_are_cut_only_when_asked(source):
     state = torch.tensor([[10.0, 30.0, 30.0, 20.0]])
     action = torch.tensor([[4.9, 0.0]])
-    assert world.step(state, action)[0, 0] == pytest.approx(14.9)
+    assert source.environment.step(state, action)[0, 0] == pytest.approx(14.9)
     cutting = random_wall(cut_actions=True)
-    assert cutting.step(state, action)[0, 0] == pytest.approx(12.45)
+    assert cutting.environment.step(state, action)[0, 0] == pytest.approx(12.45)
 
 
-def test_published_task_law(world):
-    start, goal = world.sample_tasks(rng.generator(0, "evaluation"), "door", 4000, CPU)
+def test_published_task_law(source):
+    tasks = source.task_suite.sample(rng.generator(0, "evaluation"), "door", 4000, CPU)
+    start, goal = tasks.start, tasks.goal
     assert torch.equal(start[:, 2:], goal[:, 2:])
     for state in (start, goal):
         x, _, wall_x, _ = state.unbind(-1)
@@ -153,51 +156,56 @@ def test_published_task_law(world):
     assert around.mean() == pytest.approx(46, abs=1)
 
 
-def test_published_floors(world):
+def share(solved):
+    return sum(solved) / len(solved)
+
+
+def test_published_floors(source):
     """The published criterion over 2,000 tasks: random 0 ± 2 %, straight line 36 to 50 %; the
-    door script's 100 % is tested for all worlds, over 1,000 tasks here."""
+    door script's 100 % is tested for all sources, over 1,000 tasks here."""
     generator = rng.generator(0, "evaluation")
-    line = partial(straight_line, max_norm=world.max_action_norm)
-    success = world.success(played(world, "door", line, 2000, generator), "final")
-    assert 0.36 <= success.float().mean() <= 0.50
-    policy = RandomWalk(world.max_action_norm, generator)
-    success = world.success(played(world, "door", policy, 2000, generator), "final")
-    assert success.float().mean() <= 0.02
-    success = world.success(played(world, "door", world.door_script, 1000, generator), "final")
-    assert success.all()
+    line = solved(source, "door", "straight_line", 2000, generator)
+    assert 0.36 <= share(line) <= 0.50
+    assert share(solved(source, "door", "random", 2000, generator)) <= 0.02
+    assert all(solved(source, "door", "door_script", 1000, generator))
 
 
-def test_the_straight_line_solves_same_room_tasks_and_few_detours(world):
+def test_the_straight_line_solves_same_room_tasks_and_few_detours(source):
     generator = rng.generator(0, "evaluation")
-    line = partial(straight_line, max_norm=world.max_action_norm)
-    assert world.success(played(world, "same", line, 500, generator), "final").all()
-    detour = world.success(played(world, "detour", line, 1000, generator), "final")
-    assert detour.float().mean() < 0.06
+    assert all(solved(source, "same", "straight_line", 500, generator))
+    assert share(solved(source, "detour", "straight_line", 1000, generator)) < 0.06
 
 
-def test_success_criteria(world):
-    distance = torch.tensor([[9.0, 1.0, 9.0], [9.0, 9.0, 4.4], [9.0, 1.5, 4.5]])
-    assert world.success(distance, "final").tolist() == [False, True, False]
-    assert world.success(distance, "pldm").tolist() == [True, False, False]
+def test_success_criteria(source):
+    """By eb_jepa below 4.5 px at the end, by PLDM's ever below √2 px."""
+    suite = source.task_suite
+    assert suite.criteria == (
+        Criterion(name="final", when="final"),
+        Criterion(name="pldm", when="ever"),
+    )
+    goal = torch.tensor([[10.0, 30.0, 30.0, 20.0]]).expand(4, 4)
+    state = goal + torch.tensor([[4.4], [4.5], [1.4], [1.5]]) * torch.tensor([1.0, 0, 0, 0])
+    assert suite.reached(state, goal, "final").tolist() == [True, False, True, True]
+    assert suite.reached(state, goal, "pldm").tolist() == [False, False, True, False]
 
 
 def test_held_out_layouts_are_never_trained_on():
-    world = random_wall("two_rooms_random_wall_held_out")
-    held_out = {tuple(row) for row in world.layouts["evaluation"].tolist()}
-    assert len(held_out) == 225 and len(world.layouts["train"]) == 900
+    source = random_wall("two_rooms_random_wall_held_out")
+    held_out = {tuple(row) for row in source.layouts["evaluation"].tolist()}
+    assert len(held_out) == 225 and len(source.layouts["train"]) == 900
 
     def seen(state):
         return {tuple(row) for row in state.reshape(-1, 4)[:, 2:].tolist()}
 
     def sampled(seed, split):
-        return world.sample(rng.generator(seed, "data"), 3000, 2, CPU, split).state
+        return simulated(source, rng.generator(seed, "data"), 3000, 2, CPU, split)[0]
 
     trained = seen(sampled(0, "train")) | seen(sampled(1, "train"))
     assert not trained & held_out and len(trained) > 880
     assert seen(sampled(0, "evaluation")) <= held_out
-    for kind in world.task_kinds:
-        start, goal = world.sample_tasks(rng.generator(0, "evaluation"), kind, 300, CPU)
-        assert seen(start) | seen(goal) <= held_out
+    for kind in source.task_suite.kinds:
+        tasks = source.task_suite.sample(rng.generator(0, "evaluation"), kind, 300, CPU)
+        assert seen(tasks.start) | seen(tasks.goal) <= held_out
 
 
 def test_which_layouts_are_held_out_depends_on_their_number_alone():
@@ -208,11 +216,10 @@ def test_which_layouts_are_held_out_depends_on_their_number_alone():
 
 
 def test_a_small_version_works_for_cpu_sized_runs():
-    world = random_wall(size=33, wall_margin=12, door_margin=10, simulated_frames=20)
-    batch = world.sample(rng.generator(0, "data"), 8, 9, CPU)
+    source = random_wall(size=33, wall_margin=12, door_margin=10, simulated_frames=20)
+    batch = source.sample(rng.generator(0, "data"), 8, 9, CPU)
     assert batch.obs.shape == (8, 9, 2, 33, 33)
-    generator = rng.generator(0, "evaluation")
-    assert world.success(played(world, "door", world.door_script, 50, generator), "final").all()
+    assert all(solved(source, "door", "door_script", 50, rng.generator(0, "evaluation")))
 
 
 @pytest.mark.parametrize(

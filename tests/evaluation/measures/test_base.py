@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.rooms.two_rooms import TwoRooms
+from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation import EvaluationContext, Evaluator, Measure, build_measures
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.models.jepa import JEPA
@@ -76,10 +76,10 @@ def with_measures(settings: EvaluationSettings, **nodes: object) -> EvaluationSe
 
 
 def test_a_measure_of_ones_own_stands_beside_the_others(
-    world: TwoRooms, few: EvaluationSettings, jepa: JEPA
+    source: TwoRooms, few: EvaluationSettings, jepa: JEPA
 ) -> None:
     settings = with_measures(few, norm=node(Norm, power=2.0), reward=node(Rewarded))
-    evaluator = Evaluator(world, settings, CPU)
+    evaluator = Evaluator(source, settings, CPU)
     evaluation = evaluator.evaluate(jepa)
     assert list(evaluation.metrics)[-2:] == ["eval/norm", "eval/nothing"]
     assert evaluation.metrics["eval/nothing"] is None
@@ -88,7 +88,7 @@ def test_a_measure_of_ones_own_stands_beside_the_others(
     assert evaluation.descriptions.keys() == evaluation.metrics.keys()
     assert evaluation.tasks == {}  # planning is not among them
 
-    plain = Evaluator(world, with_measures(few), CPU).evaluate(jepa)
+    plain = Evaluator(source, with_measures(few), CPU).evaluate(jepa)
     assert plain.metrics.items() <= evaluation.metrics.items()
     assert "eval/norm" not in evaluator.collapse(jepa)
     assert evaluator.quick(jepa)["eval/norm"] == evaluation.metrics["eval/norm"]
@@ -106,9 +106,9 @@ def test_a_measure_of_ones_own_stands_beside_the_others(
     ],
 )
 def test_what_a_measure_may_not_return(
-    world: TwoRooms, few: EvaluationSettings, jepa: JEPA, measure: type, message: str
+    source: TwoRooms, few: EvaluationSettings, jepa: JEPA, measure: type, message: str
 ) -> None:
-    evaluator = Evaluator(world, with_measures(few, mine=node(measure)), CPU)
+    evaluator = Evaluator(source, with_measures(few, mine=node(measure)), CPU)
     with pytest.raises(ValueError) as caught:
         evaluator.evaluate(jepa)
     assert str(caught.value) == message

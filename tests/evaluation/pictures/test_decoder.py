@@ -2,15 +2,15 @@
 
 import torch
 
-from jepa_compare.data.rooms.two_rooms import TwoRooms
+from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation.pictures.decoder import train_decoder
 from jepa_compare.rng import generator
 
 
-def test_it_draws_what_the_latent_holds(world: TwoRooms) -> None:
+def test_it_draws_what_the_latent_holds(source: TwoRooms) -> None:
     """From a smooth code of the position, on frames that it was not trained on."""
     state = 2 + 27 * torch.rand(1200, 2, generator=generator(0, "evaluation/test"))
-    pictures = world.picture(state)[:, ::2, ::2]
+    pictures = source.picture(source.environment.render(state))[:, ::2, ::2]
     angles = (state[:, :, None] * torch.tensor([0.1, 0.2, 0.4, 0.8])).flatten(1)
     latents = torch.cat([angles.sin(), angles.cos()], dim=1).requires_grad_()
     decoder = train_decoder(latents[:1000], pictures[:1000], steps=200, seed=0)

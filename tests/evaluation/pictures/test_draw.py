@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.rooms.two_rooms import TwoRooms
+from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.pictures.draw import draw_figures
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, draw_planning
@@ -21,8 +21,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def evaluator(world: TwoRooms, few: EvaluationSettings) -> Evaluator:
-    return Evaluator(world, few, CPU)
+def evaluator(source: TwoRooms, few: EvaluationSettings) -> Evaluator:
+    return Evaluator(source, few, CPU)
 
 
 def has_colour(path: Path, colour: str) -> bool:
@@ -68,12 +68,12 @@ def test_success_and_failure_differ_in_colour(tmp_path: Path) -> None:
 
 
 def test_latents_that_are_not_finite_and_no_episodes_draw_nothing(
-    world: TwoRooms, few: EvaluationSettings, jepa: JEPA, tmp_path: Path
+    source: TwoRooms, few: EvaluationSettings, jepa: JEPA, tmp_path: Path
 ) -> None:
     with torch.no_grad():
         next(iter(jepa.encoder.parameters())).fill_(torch.nan)
     nothing = dataclasses.replace(few, planning=dataclasses.replace(few.planning, kinds=[]))
-    evaluator = Evaluator(world, nothing, CPU)
+    evaluator = Evaluator(source, nothing, CPU)
     draw_figures(evaluator, jepa, evaluator.evaluate(jepa), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -8,10 +8,18 @@ import pytest
 import torch
 
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data.rooms.two_rooms import TwoRooms
-from jepa_compare.evaluation.floors import planner_policy, scripted_policy
+from jepa_compare.data import TwoRooms
+from jepa_compare.data.environment import (
+    Criterion,
+    Environment,
+    Policy,
+    Rectangle,
+    Tasks,
+    TaskSuite,
+)
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score
+from jepa_compare.evaluation.planning.reference import planner_policy, reference_policy
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
 
@@ -28,18 +36,22 @@ def successes(outcomes: dict[str, Outcome]) -> dict[str, float]:
     return {kind: o.metrics(kind)[f"success_{kind}"] or 0.0 for kind, o in outcomes.items()}
 
 
-def planned(model: WorldModel, world: TwoRooms, settings: EvaluationSettings) -> dict[str, Outcome]:
-    dynamics = LatentDynamics(model=model, world=world)
+def planned(
+    model: WorldModel, source: TwoRooms, settings: EvaluationSettings
+) -> dict[str, Outcome]:
+    dynamics = LatentDynamics(model=model, environment=source.environment)
     with torch.no_grad():
-        return play_tasks(world, planner_policy(dynamics, world, settings), settings, CPU)
+        return play_tasks(source.task_suite, planner_policy(dynamics, 2, settings), settings, CPU)
 
 
 def test_floors_and_ceilings_of_the_default_world(
-    world: TwoRooms, default: EvaluationSettings
+    source: TwoRooms, default: EvaluationSettings
 ) -> None:
+    suite = source.task_suite
+
     def played(name: str) -> dict[str, float]:
-        policy = scripted_policy(name, world, default)
-        return successes(play_tasks(world, policy, default, CPU))
+        policy = reference_policy(name, suite, default)
+        return successes(play_tasks(suite, policy, default, CPU))
 
     assert played("door_script") == {"same": 1.0, "door": 1.0, "detour": 1.0}
     straight = played("straight_line")
@@ -56,15 +68,15 @@ def test_floors_and_ceilings_of_the_default_world(
 
 
 def test_a_perfect_model_plans_as_well_as_the_oracle_and_an_untrained_one_does_not(
-    world: TwoRooms, position_model: WorldModel, jepa: JEPA, settings_of: LoadSettings
+    source: TwoRooms, position_model: WorldModel, jepa: JEPA, settings_of: LoadSettings
 ) -> None:
     settings = settings_of("default", planning__tasks=40, planning__kinds=["same"])
-    assert successes(planned(position_model, world, settings))["same"] == 1.0
-    assert successes(planned(jepa.eval(), world, settings))["same"] < 0.5
+    assert successes(planned(position_model, source, settings))["same"] == 1.0
+    assert successes(planned(jepa.eval(), source, settings))["same"] < 0.5
 
 
-def test_a_model_is_asked_only_about_actions_that_the_world_executes(
-    world: TwoRooms, jepa: JEPA, few: EvaluationSettings
+def test_a_model_is_asked_only_about_actions_that_are_feasible(
+    source: TwoRooms, jepa: JEPA, few: EvaluationSettings
 ) -> None:
     """Candidates are longer: their standard deviation is above the longest step."""
     asked = []
@@ -80,14 +92,16 @@ def test_a_model_is_asked_only_about_actions_that_the_world_executes(
             asked.append(actions.norm(dim=-1).max())
             return jepa.rollout(z0, actions, steps)
 
-    planned(Spy().eval(), world, few)
-    assert few.planning.planner.initial_std > world.max_action_norm
-    assert float(torch.stack(asked).max()) == pytest.approx(world.max_action_norm, rel=1e-6)
+    planned(Spy().eval(), source, few)
+    assert few.planning.planner.initial_std > source.environment.max_action_norm
+    assert float(torch.stack(asked).max()) == pytest.approx(
+        source.environment.max_action_norm, rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("preset", ["fast", "random_wall"])
 def test_the_chunk_of_tasks_changes_no_result(
-    world: TwoRooms, jepa: JEPA, settings_of: LoadSettings, preset: str
+    source: TwoRooms, jepa: JEPA, settings_of: LoadSettings, preset: str
 ) -> None:
     """CEM with a warm start, and MPPI, which draws for each task, with a short horizon."""
     small = {
@@ -98,7 +112,7 @@ def test_the_chunk_of_tasks_changes_no_result(
         "planning__steps": 9,
     }
     outcomes = [
-        planned(jepa.eval(), world, settings_of(preset, planning__chunk=chunk, **small))["door"]
+        planned(jepa.eval(), source, settings_of(preset, planning__chunk=chunk, **small))["door"]
         for chunk in (1, 3, 100)
     ]
     for other in outcomes[1:]:
@@ -107,22 +121,24 @@ def test_the_chunk_of_tasks_changes_no_result(
 
 
 def test_a_kind_is_played_the_same_alone_and_among_others(
-    world: TwoRooms, few: EvaluationSettings
+    source: TwoRooms, few: EvaluationSettings
 ) -> None:
+    suite = source.task_suite
     alone = dataclasses.replace(few, planning=dataclasses.replace(few.planning, kinds=["door"]))
     one, all_kinds = (
-        play_tasks(world, scripted_policy("random", world, s), s, CPU)["door"] for s in (alone, few)
+        play_tasks(suite, reference_policy("random", suite, s), s, CPU)["door"]
+        for s in (alone, few)
     )
     assert torch.equal(one.path, all_kinds.path)
 
 
-def test_scores_are_read_off_the_distances(world: TwoRooms) -> None:
+def test_scores_are_read_off_the_states(source: TwoRooms) -> None:
     """Task 0 passes the goal (radius 2.5) and leaves again, task 1 starts at it, task 2 never."""
-    start = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 0.0]])
     goal = torch.tensor([[10.0, 0.0]]).expand(3, 2)
     x = torch.tensor([[0.0, 5.0, 9.0, 20.0], [10.0, 10.0, 10.0, 14.0], [0.0, 1.0, 2.0, 3.0]])
     path = torch.stack([x, torch.zeros_like(x)], dim=-1)
-    outcome = score(world, start, goal, path)
+    outcome = score(source.task_suite, path.unbind(1), goal)
+    assert torch.equal(outcome.path, path)
     assert outcome.success == {"ever": [True, True, False]}
     assert outcome.steps == [2, 0, None]
     assert outcome.final_distance == [10.0, 4.0, 7.0]
@@ -131,34 +147,90 @@ def test_scores_are_read_off_the_distances(world: TwoRooms) -> None:
         "distance_door": 7.0,
         "steps_door": 1.0,
     }
-    never = score(world, start[2:], goal[2:], path[2:])
+    never = score(source.task_suite, path[2:].unbind(1), goal[2:])
     assert never.metrics("door")["steps_door"] is None
 
 
-def test_a_second_criterion_has_its_own_rows_and_metric(world: TwoRooms) -> None:
-    class TwoCriteria(TwoRooms):
-        criteria = ("final", "ever")
+class Counter:
+    """A simulator that changes in place: no tensor, and no copy of where it was."""
 
-        def success(self, distance: torch.Tensor, criterion: str) -> torch.Tensor:
-            kept = distance[:, -1:] if criterion == "final" else distance
-            return (kept <= 2.5).any(dim=1)
+    def __init__(self, at: list[int]) -> None:
+        self.at = at
 
-    other = object.__new__(TwoCriteria)
-    path = torch.tensor([[[0.0, 0.0], [9.0, 0.0], [20.0, 0.0]]])
-    outcome = score(other, torch.zeros(1, 2), torch.tensor([[10.0, 0.0]]), path)
+
+class Counting(Environment):
+    """Every step counts one up."""
+
+    action_dim = 2
+
+    def reset(self, start: list[int]) -> Counter:
+        return Counter(list(start))
+
+    def step(
+        self, state: Counter, action: torch.Tensor, generator: torch.Generator | None = None
+    ) -> Counter:
+        state.at = [at + 1 for at in state.at]
+        return state
+
+    def feasible(self, action: torch.Tensor) -> torch.Tensor:
+        return action
+
+    def render(self, state: Counter) -> torch.Tensor:
+        return torch.tensor(state.at).float()[:, None, None, None].expand(-1, 1, 32, 32) / 10
+
+
+class ToThree(TaskSuite):
+    """Two tasks: to be at 3 at the end, or at any time."""
+
+    environment = Counting()
+    kinds = ("count",)
+    criteria = (Criterion(name="final", when="final"), Criterion(name="ever", when="ever"))
+    distance_unit = ""
+    policies = ()
+
+    def sample(self, generator: torch.Generator, kind: str, n: int, device: torch.device) -> Tasks:
+        return Tasks(start=[0, 1], goal=[3, 3])
+
+    def distance(self, state: Counter, goal: Counter) -> torch.Tensor:
+        return (torch.tensor(state.at) - torch.tensor(goal.at)).abs().float()
+
+    def reached(self, state: Counter, goal: Counter, criterion: str) -> torch.Tensor:
+        return self.distance(state, goal) == 0
+
+    def policy(self, name: str, generator: torch.Generator) -> Policy:
+        raise NotImplementedError
+
+    def position(self, state: Counter) -> torch.Tensor:
+        return torch.tensor(state.at).float()[:, None].expand(-1, 2)
+
+    def obstacles(self, state: Counter) -> list[list[Rectangle]]:
+        return [[] for _ in state.at]
+
+
+def test_a_simulator_whose_state_is_no_tensor_is_planned_in(
+    jepa: JEPA, settings_of: LoadSettings
+) -> None:
+    """And a criterion beside the primary one has its own rows and metric."""
+    settings = settings_of("fast", planning__kinds=["count"], planning__steps=3)
+    suite = ToThree()
+    dynamics = LatentDynamics(model=jepa.eval(), environment=suite.environment)
+    with torch.no_grad():
+        played = play_tasks(suite, planner_policy(dynamics, 2, settings), settings, CPU)
+    outcome = played["count"]
+    assert outcome.path[..., 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4]]
     assert outcome.rows() == {
-        "success": [False],
-        "final_distance": [10.0],
-        "steps": [None],
-        "success_ever": [True],
+        "success": [True, False],
+        "final_distance": [0.0, 1.0],
+        "steps": [3, None],
+        "success_ever": [True, True],
     }
-    assert outcome.metrics("door")["success_door_ever"] == 1.0
+    assert outcome.metrics("count")["success_count_ever"] == 1.0
 
 
-def test_episodes_are_plain_data(world: TwoRooms, few: EvaluationSettings) -> None:
-    policy = scripted_policy("door_script", world, few)
-    outcome = play_tasks(world, policy, few, CPU)["door"]
-    episodes = json.loads(json.dumps(outcome.episodes(world, 2)))
+def test_episodes_are_plain_data(source: TwoRooms, few: EvaluationSettings) -> None:
+    policy = reference_policy("door_script", source.task_suite, few)
+    outcome = play_tasks(source.task_suite, policy, few, CPU)["door"]
+    episodes = json.loads(json.dumps(outcome.episodes(2)))
     assert [episode["task"] for episode in episodes] == [0, 1]
     first = episodes[0]
     assert first["success"] is True
@@ -166,12 +238,12 @@ def test_episodes_are_plain_data(world: TwoRooms, few: EvaluationSettings) -> No
     assert first["path"][-1] == first["goal"]
     assert len(first["walls"]) == 2
     assert all(len(wall) == 4 for wall in first["walls"])
-    assert len(outcome.episodes(world, 99)) == few.planning.tasks
+    assert len(outcome.episodes(99)) == few.planning.tasks
 
 
-def test_a_kind_that_the_world_does_not_have_is_named(
-    world: TwoRooms, settings_of: LoadSettings
+def test_a_kind_that_the_suite_does_not_have_is_named(
+    source: TwoRooms, settings_of: LoadSettings
 ) -> None:
-    settings = settings_of("fast", planning__kinds=["maze"])
+    settings, suite = settings_of("fast", planning__kinds=["maze"]), source.task_suite
     with pytest.raises(ValueError, match=r"maze.*same, door, detour"):
-        play_tasks(world, scripted_policy("random", world, settings), settings, CPU)
+        play_tasks(suite, reference_policy("random", suite, settings), settings, CPU)

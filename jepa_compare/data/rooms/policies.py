@@ -1,20 +1,15 @@
-"""Policies that need no model, and the loop that plays one: the floors of the planning tasks.
+"""Policies that need no model: the floors of the rooms' planning tasks.
 
-Shape legend: n episodes, t = steps + 1 positions, s state, a action and p position dimensions.
+Shape legend: n episodes, s state and a action dimensions.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepa_compare.data.base import World
 from jepa_compare.data.rooms.geometry import cut, to_device
-
-Policy = Callable[[Tensor, Tensor], Tensor]
-"""(state [n s], goal [n s]) -> action [n a]"""
 
 
 def straight_line(
@@ -26,7 +21,7 @@ def straight_line(
 
 class RandomWalk:
     """Blind to state and goal: headings turn by 0.5·N(0, 1) rad a step, steps are uniform in the
-    disc of radius `max_norm`. The behaviour policy of the default world."""
+    disc of radius `max_norm`. The behaviour policy of the default source."""
 
     def __init__(self, max_norm: float, generator: torch.Generator) -> None:
         self.max_norm = max_norm
@@ -50,23 +45,3 @@ def disc(
     """Vectors along `heading` [rad], uniform in the disc by area when `u` is uniform in [0, 1)."""
     norm = max_norm * u.sqrt()
     return torch.stack([norm * heading.cos(), norm * heading.sin()], dim=-1)
-
-
-def play(
-    world: World,
-    policy: Policy,
-    start: Float[Tensor, "n s"],
-    goal: Float[Tensor, "n s"],
-    steps: int,
-    generator: torch.Generator | None,
-) -> Float[Tensor, "n t p"]:
-    """Positions before the first and after each step of `policy` in the world.
-
-    `generator` is the source of the environment's noise; None plays without noise.
-    """
-    state = start
-    positions = [state[:, : world.position_dim]]
-    for _ in range(steps):
-        state = world.step(state, policy(state, goal), generator)
-        positions.append(state[:, : world.position_dim])
-    return torch.stack(positions, dim=1)
