@@ -3,6 +3,7 @@
 import re
 import struct
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -198,3 +199,20 @@ def test_a_figure_that_fails_loses_nothing_else(
     sections = Reader((tmp_path / "report.html").read_text()).sections
     assert "Could not be drawn: ZeroDivisionError: <b>no</b>" in sections["spectra"]
     assert "How to read this" in sections["collapse"]
+
+
+def test_a_sweep_ends_with_its_page_also_when_jobs_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from jepa_compare.config.compose import Job
+    from jepa_compare.sweep.entry import finish
+
+    write_run(tmp_path, loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
+    failed = write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=0, state="failed")
+    (failed / layout.METRICS).unlink()  # no curves to draw: a quicker test
+    finish(tmp_path, [mock.Mock(spec=Job, directory=failed)])
+    printed = capsys.readouterr()
+    assert "Written to" in printed.out and "failed: RuntimeError" in printed.err
+    page = (tmp_path / layout.COMPARISON / "report.html").read_text()
+    assert "out of patience" in Reader(page).sections["failures"]
+    assert (tmp_path / layout.COMPARISON / "figures" / "main_metric.pdf").exists()

@@ -1,17 +1,14 @@
-"""What is written where, by the library, the command and at the end of a sweep."""
+"""What is written where, by the library and by the command."""
 
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
 from jepa_compare import cli
 from jepa_compare.report import draw as drawing
 from jepa_compare.report import write_comparison
-from jepa_compare.runs import layout
-from tests.support.pages import Reader
 from tests.support.synthetic import DEFAULT_LOSSES, write_run
 
 ROOT = Path(cli.__file__).parent.parent
@@ -113,20 +110,3 @@ def test_help_draws_nothing() -> None:
     )
     for option in ("--metric", "--baseline", "--by", "--format", "--no-html", "--open", "--out"):
         assert option in result.stdout
-
-
-def test_a_sweep_ends_with_its_page_also_when_jobs_failed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from jepa_compare.config.compose import Job
-    from jepa_compare.sweep.entry import finish
-
-    write_run(tmp_path, loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
-    failed = write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=0, state="failed")
-    (failed / layout.METRICS).unlink()  # no curves to draw: a quicker test
-    finish(tmp_path, [mock.Mock(spec=Job, directory=failed)])
-    printed = capsys.readouterr()
-    assert "Written to" in printed.out and "failed: RuntimeError" in printed.err
-    page = (tmp_path / layout.COMPARISON / "report.html").read_text()
-    assert "out of patience" in Reader(page).sections["failures"]
-    assert (tmp_path / layout.COMPARISON / "figures" / "main_metric.pdf").exists()
