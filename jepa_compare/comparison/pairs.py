@@ -70,7 +70,7 @@ def _tested(pairs: Sequence[Pair], metric: Metric) -> tuple[Pair, ...]:
     family = np.where(clean & (test.n > 1), np.nan_to_num(test.p, nan=1.0), np.nan)
     corrected = np.where(np.isnan(p), np.nan, holm(family))
     level = ALPHA / max(1, int(np.count_nonzero(~np.isnan(family))))
-    results = []
+    results: list[Pair] = []
     for i, pair in enumerate(pairs):
         result = replace(
             pair,

@@ -7,7 +7,7 @@ dropped and counted). "healthy": only runs whose status is healthy.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
@@ -157,7 +157,7 @@ class Comparison:
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]
-    provenance: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    provenance: Mapping[str, Mapping[str, int]]
     """Runs per value of each version, hardware, commit and command."""
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from jepa_compare.comparison.results import AnalysisSet, Estimate, Reference, Row
 from jepa_compare.comparison.runs import Floor, Run
@@ -70,8 +71,10 @@ def estimate(scores: Mapping[int, float], seeds: int) -> Estimate:
     )
 
 
-def score_matrix(rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet) -> np.ndarray:
-    """[rows seeds] of scores over all seeds of the comparison, NaN where one is missing."""
+def score_matrix(
+    rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet
+) -> Float[np.ndarray, "rows seeds"]:
+    """Scores of rows over all seeds of the comparison, NaN where one is missing."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
     place = {seed: index for index, seed in enumerate(seeds)}
     matrix = np.full((len(rows), len(seeds)), np.nan)
@@ -86,7 +89,7 @@ def references(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[Referenc
 
     Rows share a floor when they name the same file; a sweep over two worlds has two of each.
     """
-    references = []
+    references: list[Reference] = []
     for policy, label in POLICIES.items():
         shared = _sharing(rows, policy)
         for members in shared:
@@ -145,7 +148,7 @@ def _reference_estimates(
         measured += [(run.seed, run.untrained) for run in runs]
         average = statistics.median_low
     seedless = all(floor.seed is None for floor in floors)
-    estimates = {}
+    estimates: dict[str, Estimate] = {}
     for metric in metrics:
         values: dict[int, list[float]] = defaultdict(list)
         for seed, numbers in measured:
