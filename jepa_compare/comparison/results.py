@@ -161,6 +161,11 @@ class Comparison:
     """Runs per value of each version, hardware, commit and command."""
 
     @property
+    def primary_pairs(self) -> tuple[Pair, ...]:
+        """Pairs on the primary metric, of all runs; none if there are too many rows."""
+        return self.pairs.get(("all", self.primary.key), ())
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What was found on disk and not used."""
         return self.runs.left_out
