@@ -1,6 +1,6 @@
 """Write docs/run_directory.md: what every file of a run directory holds, from the records' source.
 
-    python scripts/run_directory.py
+python scripts/run_directory.py
 """
 
 import ast
@@ -19,14 +19,14 @@ HEAD = """# The run directory
     multirun/<sweep>/floors/<key>.json
     multirun/<sweep>/comparison/
 
-This page is made of `jepa_compare/runs/records.py` by `python scripts/run_directory.py`; a test compares
-the two. `jepa_compare/runs/layout.py` spells the names of the files.
+This page is made of `jepa_compare/runs/records.py` by `python scripts/run_directory.py`; a test
+compares the two. `jepa_compare/runs/layout.py` spells the names of the files.
 
 A run is what its hash says: the settings that determine the trained weights
-(`jepa_compare/runs/identity.py` lists what is left out). A reader takes a file whole or not at all, and
-says why not. It treats every directory as untrusted: JSON alone, with limits of size, no link followed,
-nothing unpickled. A directory without a valid `summary.json` is a run that failed, was interrupted or
-still runs, and appears as such.
+(`jepa_compare/runs/identity.py` lists what is left out). A reader takes a file whole or not at all,
+and says why not. It treats every directory as untrusted: JSON alone, with limits of size, no link
+followed, nothing unpickled. A directory without a valid `summary.json` is a run that failed, was
+interrupted or still runs, and appears as such.
 """
 
 
