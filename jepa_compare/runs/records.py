@@ -6,10 +6,17 @@ made of this file.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from jepa_compare.runs.codec import COUNT, FINITE
 
 SCHEMA_VERSION = 2
 """Of all files below. Version 1 is still read (`version_1`), and marked as unverified."""
+
+Finite = Annotated[float, FINITE]
+Count = Annotated[int, COUNT]
+Column = list[bool | int | float | None]
+"""A value per planning task."""
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
 Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
@@ -57,21 +64,21 @@ class StatusFile:
 
     state: State
     """While a run is in the making: how far its directory has come."""
-    step: int
+    step: Count
     """Optimiser steps done."""
-    first_step: int = 0
+    first_step: Count = 0
     """Step at which this attempt began."""
-    steps: int
+    steps: Count
     """Optimiser steps that are to be done."""
     host: str | None
     """Machine of the owner; null for a run that is queued."""
     pid: int | None
     """Process of the owner."""
-    heartbeat: float
+    heartbeat: Finite
     """Unix time at which the owner was last alive; `started` and `ended` are Unix times too."""
-    started: float | None
+    started: Finite | None
     """Of this attempt."""
-    ended: float | None
+    ended: Finite | None
     """Null while the run lasts."""
     exception: Failure | None
     """Of a failed run."""
@@ -85,7 +92,7 @@ class MetricsRow:
     is the evaluation at the end.
     """
 
-    step: int
+    step: Count
     """Optimiser steps done before it."""
     values: dict[str, float | None]
     """By key: "train/...", "aux/...", "helper/...", "eval/...". Not nested in the file."""
@@ -95,7 +102,7 @@ class MetricsRow:
 class Divergence:
     """Where a value stopped being finite."""
 
-    step: int
+    step: Count
     """First step with such a value."""
     term: str
     """Key of the first value that was not finite."""
@@ -105,7 +112,7 @@ class Divergence:
 class Alarm:
     """A warning of the training loop."""
 
-    step: int
+    step: Count
     """When it was raised."""
     message: str
     """One sentence."""
@@ -161,7 +168,7 @@ class SummaryFile:
     """What the run has learned."""
     diverged: Divergence | None
     """Null unless the status is diverged."""
-    collapsed_at: int | None
+    collapsed_at: Count | None
     """Step at which the collapse of the latents was first seen; null for never."""
     alarms: list[Alarm]
     """In the order in which they were raised."""
@@ -173,7 +180,7 @@ class SummaryFile:
     """Metrics of the model before its first step."""
     floors: dict[str, str]
     """Reference policy to the name of its file in floors/, without ".json"."""
-    steps: int
+    steps: Count
     """Optimiser steps done."""
     parameters: dict[str, int]
     """Of encoder, predictor, aux_loss and helpers."""
@@ -183,7 +190,7 @@ class SummaryFile:
     """Wall time."""
     samples_per_second: float | None
     """Frames per second of training."""
-    peak_memory_bytes: int | None
+    peak_memory_bytes: Count | None
     """Of the process, or of the GPU's allocator; null where it cannot be told."""
     versions: dict[str, str]
     """Of this package, Python and the core packages."""
@@ -207,14 +214,36 @@ class Episode:
     """Its number, from 0."""
     success: bool
     """By the primary criterion."""
-    steps: int | None = None
+    steps: Count | None = None
     """Environment steps until the goal was reached; null if it never was."""
-    path: list[list[float]]
+    path: list[list[Finite]]
     """Positions (x, y) before the first and after each step."""
-    goal: list[float]
+    goal: list[Finite]
     """Position (x, y)."""
-    walls: list[list[float]]
+    walls: list[list[Finite]]
     """Rectangles (x0, y0, x1, y1)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    """What a metric is called, and how it is read."""
+
+    label: str
+    """For people."""
+    unit: str
+    """Empty for a rate or a ratio."""
+    better: Literal["higher", "lower"] | None
+    """Null: neither direction is better."""
+    downstream: bool
+    """Whether losses may be ranked by it."""
+    low: Finite | None
+    """Smallest possible value; null: there is none."""
+    high: Finite | None
+    """Largest possible value."""
+    about: str
+    """One sentence."""
+    decimals: Count
+    """Of a table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,13 +254,13 @@ class EvaluationFile:
     """Of this file; see `SCHEMA_VERSION`."""
     settings: dict[str, Any]
     """The `evaluation` node of the configuration."""
-    step: int
+    step: Count
     """Optimiser steps after which it was made."""
     metrics: dict[str, float | None]
     """By key "eval/..."; null where there was nothing to average."""
-    descriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By metric key: label, unit, better, downstream, low, high, about, decimals."""
-    tasks: dict[str, dict[str, list[Any]]]
+    descriptions: dict[str, Description] = field(default_factory=dict)
+    """By metric key. For built-in metrics the description in `jepa_compare.metrics` counts."""
+    tasks: dict[str, dict[str, Column]]
     """By kind of planning task, columns of equal length: success, final_distance, steps."""
     episodes: dict[str, list[Episode]]
     """By kind, the first tasks."""
@@ -260,7 +289,7 @@ class FloorFile:
     """Of the untrained model's weights; null for policies."""
     metrics: dict[str, float | None]
     """By key "eval/..."."""
-    tasks: dict[str, dict[str, list[Any]]]
+    tasks: dict[str, dict[str, Column]]
     """As in an evaluation."""
 
 
