@@ -105,7 +105,7 @@ def _decoder(hint: Any) -> _Decoder:
     if origin is Literal:
         return _literal(arguments)
     if origin is list:
-        return _list(_decoder(arguments[0]))
+        return _list(arguments[0])
     if origin is dict:
         return _dict(_decoder(arguments[1]))
     return _float if hint is float else _exactly(hint)
@@ -159,20 +159,25 @@ def _union(arguments: tuple[Any, ...]) -> _Decoder:
     allowed = set(arguments)
 
     def read(value: Any) -> Any:
-        if type(value) not in allowed:
+        if type(value) not in allowed or (type(value) is int and abs(value) >= _INT64):
             raise _Wrong(f"is {quoted(value)}, not {' or '.join(_SCALARS[k] for k in others)}")
         return value
 
     return read
 
 
-def _list(item: _Decoder) -> _Decoder:
+def _list(hint: Any) -> _Decoder:
+    item = _decoder(hint)
+    # Nearly all that is read are long lists of numbers: their types are checked all at once.
+    finite = hint == Annotated[float, FINITE]
+    scalars = {float} if finite else {hint, *typing.get_args(hint)} - {int}
+
     def read(value: Any) -> Any:
         if not isinstance(value, list):
             raise _Wrong("is not a list")
-        if item is _float and set(map(type, value)) <= {float}:  # by far the most frequent
+        if set(map(type, value)) <= scalars and not (finite and not all(map(math.isfinite, value))):
             return value
-        entries = []
+        entries: list[Any] = []
         try:
             for entry in value:
                 entries.append(item(entry))
