@@ -83,9 +83,7 @@ def _hydra_main() -> None:
 
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process the launcher runs it."""
-    from jepa_compare.training.checkpoint import (
-        ForeignCheckpoint,  # torch, only where there is a job
-    )
+    from jepa_compare.training import ForeignCheckpoint  # torch, only where there is a job
 
     try:
         _run(cfg)
@@ -111,7 +109,7 @@ def _run(cfg: DictConfig) -> None:
             path = evaluate_run(directory, config.evaluation, config.device)
             log.info("evaluated again, beside the first evaluation: %s", path)
         return
-    from jepa_compare.training.run import run  # torch: only a process that trains pays for it
+    from jepa_compare.training import run  # torch: only a process that trains pays for it
 
     try:
         run(config, identity, directory)

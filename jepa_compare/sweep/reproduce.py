@@ -42,7 +42,7 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
     that diverges.
     """
     from jepa_compare.config.compose import typed_again
-    from jepa_compare.training.run import Diverged, run
+    from jepa_compare.training import Diverged, run
 
     for name in (layout.CONFIG, layout.SUMMARY, layout.METRICS):
         if not (directory / name).exists():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-import jepa_compare.training.run as train_module
+from jepa_compare import training
 from jepa_compare.cli import main
 from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
@@ -85,6 +85,6 @@ def test_a_choice_that_was_measured_is_kept(
         asked.append(config.training.compile)
         shutil.copytree(copy, out)
 
-    monkeypatch.setattr(train_module, "run", run)
+    monkeypatch.setattr(training, "run", run)
     assert main(["reproduce", str(copy), "--out", str(tmp_path / "again")]) == 0
     assert asked == [files.read_json(copy / layout.SUMMARY)["compile"]] != ["auto"]

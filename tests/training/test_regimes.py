@@ -25,11 +25,11 @@ def objective(
 ) -> Objective:
     torch.manual_seed(0)
     encoder = ConvEncoder(obs_shape=(3, 16, 16), dim=DIM, channels=[8, 8], groups=2)
-    made: Predictor
+    module: Predictor
     if predictor == "gru":
-        made = GRUPredictor(dim=DIM, action_dim=action_dim, norm=encoder.norm)
+        module = GRUPredictor(dim=DIM, action_dim=action_dim, norm=encoder.norm)
     else:
-        made = ResidualMLP(
+        module = ResidualMLP(
             dim=DIM,
             action_dim=action_dim,
             hidden_dim=32,
@@ -38,7 +38,7 @@ def objective(
         )
     model = JEPA(
         encoder=encoder,
-        predictor=made,
+        predictor=module,
         dim=DIM,
         rollout_steps=rollout_steps,
         target="shared",
