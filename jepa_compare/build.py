@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from beartype import BeartypeConf
-from beartype.door import is_bearable
 
 from jepa_compare.checks import ConfigError, RangeError, did_you_mean
 from jepa_compare.config.schema import AUX_LOSS_KEYS, Config
+from jepa_compare.config.typed import fits, type_name
 from jepa_compare.data.base import World
 from jepa_compare.losses import AuxLoss, HelperTerm, HelperTerms
 from jepa_compare.losses.synonyms import KNOWN_AS
 from jepa_compare.models import JEPA, Encoder, Predictor
 from jepa_compare.rng import generator, seeded
-
-_INT_IS_FLOAT = BeartypeConf(is_pep484_tower=True)
 
 
 def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...], **given: Any):
@@ -51,11 +48,8 @@ def construct(key: str, node: Mapping[str, Any], base: type, own: tuple[str, ...
                 f"{key}.{name}={value}: unknown key{hint}; {target} has {', '.join(accepted)}"
             )
         hint = hints.get(name, Any)
-        # bool is an int to Python, but weight=true is a mistake.
-        confused = isinstance(value, bool) and hint in (int, float)
-        if confused or not is_bearable(value, hint, conf=_INT_IS_FLOAT):
-            wanted = getattr(hint, "__name__", hint) if typing.get_origin(hint) is None else hint
-            raise ConfigError(f"{key}.{name}={value}: must be of type {wanted}")
+        if not fits(value, hint):
+            raise ConfigError(f"{key}.{name}={value}: must be of type {type_name(hint)}")
     for name in accepted:
         if name not in arguments and parameters[name].default is inspect.Parameter.empty:
             raise ConfigError(f"{key}.{name}: missing; {target} needs it")

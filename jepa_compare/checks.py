@@ -4,8 +4,9 @@ Standard library only: every wing checks its arguments with these.
 """
 
 import difflib
+import sys
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 
 class ConfigError(ValueError):
@@ -58,3 +59,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)' for the closest known word, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def exit_with_error(message: str) -> NoReturn:
+    """One line on stderr and exit status 2, the shell's convention for a usage error."""
+    print(f"jepa_compare: {message}", file=sys.stderr)
+    raise SystemExit(2)

@@ -118,7 +118,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser = commands.add_parser(
         "evaluate",
         help="evaluate finished runs again: another planner, more tasks, another seed",
-        add_help=False,  # evaluate.main has its own
+        add_help=False,  # reevaluate.main has its own
         prefix_chars="\0",  # and its own options: nothing is one here
     )
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -126,7 +126,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from jepa_compare.evaluate import main
+    from jepa_compare.sweep.reevaluate import main
 
     main(arguments.arguments, prog="jepa-compare evaluate")
     return 0

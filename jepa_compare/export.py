@@ -7,7 +7,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from jepa_compare import build
-from jepa_compare.config.compose import typed_again
 from jepa_compare.config.schema import Config
 from jepa_compare.models.encoders import Encoder
 from jepa_compare.models.jepa import JEPA
@@ -43,7 +42,7 @@ def load_config(directory: Path) -> Config:
     stored = read_config(directory)
     if not stored:
         raise NoSuchRun(f"{path} is damaged")
-    return typed_again(stored["config"], path)
+    return Config.from_plain(stored["config"], path)
 
 
 def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:

@@ -1,36 +1,59 @@
-"""What each metric is called, which direction is better, and whether it may rank methods.
+"""What is told once: the built-in metrics, the reference policies, the thresholds.
 
-Only downstream metrics rank: what a user of the latents gets out of them, in units that do not
-depend on the loss. The rest are diagnostics; some of them reward collapse.
+A user's own measure brings descriptions of its metrics, which travel with the evaluations on disk.
+
+Only downstream metrics rank methods: what a user of the latents gets out of them, in units that do
+not depend on the loss. The rest are diagnostics; some of them reward collapse.
 """
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Literal
 
-PRIMARY = "eval/success_detour"
 PREFIX = "eval/"
+PRIMARY = "eval/success_detour"
+SPREAD = "eval/spread"
+PROBE_SET = "eval/probe_r2_set_"  # and the number of the held-out set
+
+COLLAPSED_SPREAD = 0.02
+"""In the worlds here: collapsed encoders end at .004 to .007, those that only an EMA target holds
+up at .02 to .08, those with a loss against collapse at .19 to .98; untrained ones are at .21 to
+.35."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """One column."""
+    """One column. Raises ValueError for a description that no table could show."""
 
     key: str
     """As in the run directory, with "eval/"."""
     label: str
     """For people: "detour success"."""
-    unit: str
+    unit: str = ""
     """"px", or "" for a rate or a ratio."""
-    better: Literal["higher", "lower"] | None
+    better: Literal["higher", "lower"] | None = None
     """None: neither direction is better."""
-    downstream: bool
+    downstream: bool = False
     """Whether rows may be ranked by it."""
+    low: float | None = None
+    """Smallest possible value; None: there is none."""
+    high: float | None = None
+    """Largest possible value."""
     about: str
     """One sentence for the legend."""
     decimals: int = 2
+
+    def __post_init__(self) -> None:
+        if not (self.key.startswith(PREFIX) and self.label and 0 <= self.decimals <= 9):
+            raise ValueError(
+                f"metric {self.key}: must be {PREFIX}..., with a label and 0-9 decimals"
+            )
+        if self.better not in ("higher", "lower", *([] if self.downstream else [None])):
+            raise ValueError(f"{self.key}: better={self.better}: a downstream metric needs one")
 
     @property
     def name(self) -> str:
@@ -42,6 +65,12 @@ class Metric:
         """Whether it is a rate over planning tasks."""
         return self.name.startswith("success_")
 
+    def allows(self, value: float) -> bool:
+        """Whether a measurement can have this value; NaN is a missing one."""
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return math.isnan(value) or low <= value <= high
+
     def text(self, value: float, *, signed: bool = False) -> str:
         """`value` for a table: "0.95", "+0.12"; a dash when it is missing."""
         if not math.isfinite(value):
@@ -49,162 +78,201 @@ class Metric:
         rounded = round(value, self.decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
         return f"{rounded:{'+' if signed else ''}.{self.decimals}f}"
 
+    def description(self) -> dict[str, Any]:
+        """Everything but the key, as an evaluation on disk holds it under the key."""
+        return {name: value for name, value in asdict(self).items() if name != "key"}
 
-_Rule = tuple[str, str, str, Literal["higher", "lower"] | None, bool, str, int]
 
-# Key pattern, label, unit, better, downstream, about, decimals; in the order of a table's columns.
-_RULES: tuple[_Rule, ...] = (
-    (
-        r"success_([a-z0-9]+)(?:_(\w+))?",
-        "{0} success",
-        "",
-        "higher",
-        True,
-        "share of planning tasks of this kind that were solved",
-        2,
+_rate = partial(Metric, better="higher", downstream=True, low=0.0, high=1.0)
+_error = partial(Metric, unit="{unit}", better="lower", low=0.0)  # in the unit of the labels
+_ratio = partial(Metric, low=0.0, decimals=3)
+_rank = partial(Metric, low=0.0, decimals=1)
+
+# In the order of a table's columns. {k}, {kind} and {rest} stand for what a key has there.
+_BUILT_IN = (
+    _rate(
+        key="eval/success_{kind}",
+        label="{kind} success",
+        about="share of planning tasks of this kind that were solved",
     ),
-    (
-        r"probe_rmse",
-        "probe RMSE",
-        "px",
-        "lower",
-        True,
-        "error of the state read off the latents by a ridge probe",
-        2,
+    _rate(
+        key="eval/success_{kind}_{rest}",
+        label="{kind} success ({rest})",
+        about="share of planning tasks of this kind that were solved, by the criterion {rest}",
     ),
-    (
-        r"rollout_rmse_(\d+)",
-        "{0}-step RMSE",
-        "px",
-        "lower",
-        True,
-        "error of the state decoded after so many predicted steps",
-        2,
+    _error(
+        key="eval/probe_rmse",
+        label="probe RMSE",
+        downstream=True,
+        about="error of the state read off the latents by a ridge probe",
     ),
-    (
-        r"probe_r2",
-        "probe R²",
-        "",
-        "higher",
-        True,
-        "share of the state's variance that the probe explains",
-        3,
+    _error(
+        key="eval/rollout_rmse_{k}",
+        label="{k}-step RMSE",
+        downstream=True,
+        about="error of the state decoded after so many predicted steps",
     ),
-    (
-        r"probe_r2_set_(\d+)",
-        "probe R² on set {0}",
-        "",
-        "higher",
-        False,
-        "the same on one held-out set, which is what the status of a run reads",
-        3,
+    Metric(
+        key="eval/probe_r2",
+        label="probe R²",
+        better="higher",
+        downstream=True,
+        high=1.0,
+        about="share of the state's variance that the probe explains",
+        decimals=3,
     ),
-    (
-        r"distance_(\w+)",
-        "{0} distance",
-        "px",
-        "lower",
-        False,
-        "mean distance to the goal at the end of an episode",
-        1,
+    Metric(
+        key="eval/probe_r2_set_{k}",
+        label="probe R² on set {k}",
+        better="higher",
+        high=1.0,
+        about="the same on one held-out set, which is what the status of a run reads",
+        decimals=3,
     ),
-    (
-        r"steps_(\w+)",
-        "{0} steps",
-        "",
-        "lower",
-        False,
-        "mean steps of the solved tasks; other methods solve other tasks",
-        1,
+    _error(
+        key="eval/distance_{rest}",
+        label="{rest} distance",
+        about="mean distance to the goal at the end of an episode",
+        decimals=1,
     ),
-    (
-        r"rollout_relative_(\d+)",
-        "{0}-step relative error",
-        "",
-        "lower",
-        False,
-        "latent error relative to copying the last latent; not comparable between losses",
-        3,
+    _error(
+        key="eval/steps_{rest}",
+        label="{rest} steps",
+        unit="",
+        about="mean steps of the solved tasks; other methods solve other tasks",
+        decimals=1,
     ),
-    (
-        r"spread",
-        "spread",
-        "",
-        None,
-        False,
-        "√(tr Cov(z) / E|z|²): near 0 all latents are the same",
-        3,
+    _ratio(
+        key="eval/rollout_relative_{k}",
+        label="{k}-step relative error",
+        better="lower",
+        about="latent error relative to copying the last latent; not comparable between losses",
     ),
-    (r"feature_std", "feature std", "", None, False, "mean standard deviation of a latent unit", 3),
-    (
-        r"rankme",
-        "RankMe",
-        "",
-        None,
-        False,
-        "effective rank by entropy; scale-free, so high for collapsed encoders too",
-        1,
+    _ratio(
+        key="eval/spread",
+        label="spread",
+        about="√(tr Cov(z) / E|z|²): near 0 all latents are the same",
     ),
-    (
-        r"participation_ratio",
-        "participation ratio",
-        "",
-        None,
-        False,
-        "effective rank by variance",
-        1,
+    _ratio(
+        key="eval/feature_std",
+        label="feature std",
+        about="mean standard deviation of a latent unit",
     ),
-    (r"alpha_req", "alpha-ReQ", "", None, False, "decay exponent of the latent spectrum", 2),
-    (r"lidar", "LiDAR", "", None, False, "effective rank of what tells trajectories apart", 1),
+    _rank(
+        key="eval/rankme",
+        label="RankMe",
+        about="effective rank by entropy; scale-free, so high for collapsed encoders too",
+    ),
+    _rank(
+        key="eval/participation_ratio",
+        label="participation ratio",
+        about="effective rank by variance",
+    ),
+    Metric(key="eval/alpha_req", label="alpha-ReQ", about="decay exponent of the latent spectrum"),
+    _rank(key="eval/lidar", label="LiDAR", about="effective rank of what tells trajectories apart"),
 )
+_PLACEHOLDERS = {"{k}": r"(?P<k>\d+)", "{kind}": "(?P<kind>[a-z0-9]+)", "{rest}": r"(?P<rest>\w+)"}
 _FIRST_KINDS = ("detour", "door", "same")
 
 
-def describe(key: str) -> Metric:
-    """The metric behind a key; an unknown one is a diagnostic without a direction."""
-    name = key.removeprefix(PREFIX)
-    for pattern, label, unit, better, downstream, about, decimals in _RULES:
-        found = re.fullmatch(pattern, name)
-        if found is None:
-            continue
-        groups = [group for group in found.groups() if group is not None]
-        text = label.format(*(group.replace("_", " ") for group in groups))
-        if len(groups) == 2:
-            text += f" ({groups[1].replace('_', ' ')})"
-            about += f", by the criterion {groups[1]}"
-        return Metric(
-            key=key,
-            label=text,
-            unit=unit,
-            better=better,
-            downstream=downstream,
-            about=about,
-            decimals=decimals,
-        )
-    return Metric(
-        key=key,
-        label=name,
-        unit="",
-        better=None,
-        downstream=False,
-        about="not a metric that this version knows",
-        decimals=3,
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferencePolicy:
+    """What a row is held against: an agent that learned nothing, or one that knows everything."""
+
+    name: str
+    """As in `floors/<key>.json`."""
+    label: str
+    kind: Literal["floor", "ceiling", "reference"]
 
 
-def in_order(keys: Iterable[str]) -> tuple[Metric, ...]:
-    """The metrics behind `keys`, each once, in the order of a table's columns."""
+REFERENCE_POLICIES = (  # floors first, then ceilings: a table's last rows
+    ReferencePolicy(name="random", label="random policy", kind="floor"),
+    ReferencePolicy(name="straight_line", label="straight line", kind="floor"),
+    ReferencePolicy(name="untrained", label="untrained encoder", kind="floor"),
+    ReferencePolicy(name="oracle", label="oracle dynamics", kind="ceiling"),
+    ReferencePolicy(name="door_script", label="door script", kind="ceiling"),
+)
+
+
+def reference_policies(names: Iterable[str]) -> tuple[ReferencePolicy, ...]:
+    """The policies called so, in the order of a table; those of a user's own source come last."""
+    left = {n: ReferencePolicy(name=n, label=n.replace("_", " "), kind="reference") for n in names}
+    known = [policy for policy in REFERENCE_POLICIES if left.pop(policy.name, None)]
+    return (*known, *(left[name] for name in sorted(left)))
+
+
+def describe(key: str, unit: str = "") -> Metric:
+    """The built-in metric behind a key, where `unit` is that of the source's labels; an unknown one
+    is a diagnostic without a direction."""
+    rule, parts = _rule(key)
+    if rule is None:
+        return Metric(key=key, label=key.removeprefix(PREFIX), about="not described", decimals=3)
+    texts = {
+        name: getattr(rule, name).format(**parts, unit=unit) for name in ("label", "unit", "about")
+    }
+    return replace(rule, key=key, **texts)
+
+
+def is_built_in(key: str) -> bool:
+    """Whether the code describes this metric."""
+    return _rule(key)[0] is not None
+
+
+def described(metric: Metric) -> Metric:
+    """The description that counts: the code's for a built-in metric, in the unit that `metric` has.
+
+    Raises ValueError if the two contradict each other.
+    """
+    if not is_built_in(metric.key):
+        return metric
+    ours = describe(metric.key, metric.unit)
+    # A later version may word a legend anew, or round in another way.
+    if replace(metric, about=ours.about, decimals=ours.decimals) != ours:
+        raise ValueError(f"{metric.key} is built in, {_difference(metric, ours)} in the code")
+    return ours
+
+
+def agree(evaluations: Sequence[Mapping[str, Metric]]) -> tuple[dict[str, Metric], dict[int, str]]:
+    """The description of each key that most evaluations carry (of a tie the first), and why an
+    evaluation, by its place, is refused: it describes a key in another way."""
+    counts: dict[str, Counter[Metric]] = {}
+    for metrics in evaluations:
+        for key, metric in metrics.items():
+            counts.setdefault(key, Counter())[metric] += 1
+    catalogue = {key: counted.most_common(1)[0][0] for key, counted in counts.items()}
+    refused = {}
+    for place, metrics in enumerate(evaluations):
+        key = next((key for key, metric in metrics.items() if metric != catalogue[key]), None)
+        if key is not None:
+            refused[place] = f"{key}: {_difference(metrics[key], catalogue[key])} in other runs"
+    return catalogue, refused
+
+
+def _difference(metric: Metric, other: Metric) -> str:
+    """Of two descriptions of one key."""
+    here, there = metric.description(), other.description()
+    field = next(name for name in here if here[name] != there[name])
+    return f"described with {field}={here[field]!r} here and {there[field]!r}"
+
+
+def in_order(
+    keys: Iterable[str], catalogue: Mapping[str, Metric] | None = None
+) -> tuple[Metric, ...]:
+    """The metrics behind `keys`, each once, in the order of a table's columns; described by the
+    `catalogue` of `agree` where it has them."""
 
     def place(metric: Metric) -> tuple[int, int, int, str]:
-        rule = next(
-            (i for i, rule in enumerate(_RULES) if re.fullmatch(rule[0], metric.name)), len(_RULES)
-        )
-        digits = re.search(r"_(\d+)$", metric.name)
+        rule, parts = _rule(metric.key)
         kind = metric.name.partition("_")[2]
-        first = _FIRST_KINDS.index(kind) if kind in _FIRST_KINDS else len(_FIRST_KINDS)
-        return rule, first, int(digits.group(1)) if digits else 0, metric.name
+        return (
+            len(_BUILT_IN) if rule is None else _BUILT_IN.index(rule),
+            _FIRST_KINDS.index(kind) if kind in _FIRST_KINDS else len(_FIRST_KINDS),
+            int(parts.get("k", 0)),
+            metric.name,
+        )
 
-    return tuple(sorted((describe(key) for key in set(keys)), key=place))
+    known = catalogue or {}
+    return tuple(sorted((known.get(key) or describe(key) for key in set(keys)), key=place))
 
 
 def find(name: str, present: Iterable[Metric]) -> Metric:
@@ -218,3 +286,15 @@ def find(name: str, present: Iterable[Metric]) -> Metric:
             return metric
     known = ", ".join(metric.name for metric in metrics) or "none at all"
     raise ValueError(f"metric={name}: no run has it; known here: {known}")
+
+
+def _rule(key: str) -> tuple[Metric | None, dict[str, str]]:
+    """The description that a key fits, and its parts by placeholder."""
+    for rule in _BUILT_IN:
+        pattern = rule.key
+        for placeholder, expression in _PLACEHOLDERS.items():
+            pattern = pattern.replace(placeholder, expression)
+        match = re.fullmatch(pattern, PREFIX + key.removeprefix(PREFIX))
+        if match is not None:
+            return rule, {name: part.replace("_", " ") for name, part in match.groupdict().items()}
+    return None, {}

@@ -1,10 +1,18 @@
-"""`python -m jepa_compare.train`: train one run, or with -m the runs of a sweep."""
+"""`python -m jepa_compare.train`: train one run, or with -m the runs of a sweep.
+
+With `--run DIR` it starts or continues the run that DIR/config.json describes.
+"""
+
+import sys
 
 
 def main() -> None:
     """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
-    from jepa_compare.sweep.entry import main  # torch waits until there is a run: --help is quick
-
+    # Imported here: --help does not wait for torch, nor a run of a directory for Hydra.
+    if sys.argv[1:2] == ["--run"]:
+        from jepa_compare.sweep.start import main
+    else:
+        from jepa_compare.sweep.entry import main
     main()
 
 

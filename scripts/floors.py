@@ -20,10 +20,10 @@ from scipy.stats import binomtest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
 from jepa_compare.build import build_world, check_world, resolve_device
-from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import exit_with_error, parse_command_line
+from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.evaluation.floors import POLICIES, scripted_policy
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks
+from jepa_compare.sweep.plan import parse_command_line
 
 
 def rates(outcomes: dict[str, Outcome]) -> dict[str, str]:

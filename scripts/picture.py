@@ -21,7 +21,6 @@ from matplotlib.patches import Rectangle
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout that is not installed
 
 from jepa_compare.build import build_world
-from jepa_compare.config.compose import parse_command_line
 from jepa_compare.data.base import World
 from jepa_compare.data.policies import play, straight_line
 from jepa_compare.data.rooms.tasks import straight_line_succeeds
@@ -29,6 +28,7 @@ from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
 from jepa_compare.runs import layout
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.system import files
 
 CPU = torch.device("cpu")

@@ -1,6 +1,8 @@
 """The house: imports point one way only. Read from the source and not by importing it."""
 
 import ast
+import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,34 +16,20 @@ MODULES = {
     if "conf" not in path.relative_to(PACKAGE).parts[:-1]
 }
 
-# Wing, or module at the top, to what it may import beside itself; a module in no row fails.
-VOCABULARY = {"latents", "rng", "metrics", "checks", "system"}
-LEARNED = {"models", "losses", "data"}
-ALLOWED: dict[str, set[str]] = {
-    "__init__": set(),
-    "latents": set(),
-    "rng": set(),
-    "metrics": set(),
-    "checks": set(),
-    "system": set(),
-    "config": {"checks", "system.files", "runs.identity", "runs.layout"},
-    "losses": {"latents", "checks"},
-    "models": {"latents", "checks"},
-    "data": {"latents", "rng", "checks", "system"},
-    "runs": {"checks", "metrics", "system"},
-    "build": {"config.schema", "rng", "checks", "system", *LEARNED},
-    "evaluation": {"build", "data", "models", "config.evaluation", "config.schema", "runs"}
-    | VOCABULARY,
-    "training": {"evaluation", "build", "config.schema", "runs", "export", *LEARNED} | VOCABULARY,
-    "export": {"build", "models", "latents", "checks", "runs", "system", "config.schema"},
-    "comparison": {"runs", "metrics", "checks"},
-    "report": {"comparison", "runs", "metrics", "system.files", "__init__"},
-    "sweep": {"config", "build", "data", "runs", "metrics", "checks", "system", "export"}
-    | {"training", "evaluation", "comparison", "report"},
-}
+ARCHITECTURE = PACKAGE.parent / "docs" / "architecture.md"
+
+
+def table() -> dict[str, set[str]]:
+    """Wing, or module at the top, to what it may import beside itself."""
+    text = ARCHITECTURE.read_text().partition("## What may import what")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\S+)` \|(.*)\|$", text, flags=re.MULTILINE)
+    return {name: set(re.findall(r"`(\S+?)`", allowed)) for name, allowed in rows}
+
+
+ALLOWED = table()
 DOORS = {"train", "evaluate", "cli"}
 """These may import any wing."""
-USES_HYDRA = {"config.compose", "evaluate"}
+USES_HYDRA = {"config.compose", "config.errors", "config.hydra_internals"}
 """Beside sweep/: what reads conf/."""
 
 
@@ -109,7 +97,7 @@ def test_the_doors_are_imported_by_nobody() -> None:
         assert not DOORS & own(module) or module in DOORS, module
 
 
-@pytest.mark.parametrize("name", ["metrics", "checks", "cli", "train"])
+@pytest.mark.parametrize("name", ["metrics", "checks", "cli", "train", "evaluate"])
 def test_what_needs_the_standard_library_alone(name: str) -> None:
     assert others(name) == set()
 
@@ -130,6 +118,16 @@ def test_hydra_is_known_to_config_and_sweep_alone() -> None:
     assert {module for module in users if part(module) != "sweep"} == USES_HYDRA
 
 
+def test_hydras_private_api_is_used_in_one_file() -> None:
+    private = {m for m in MODULES if any("hydra._internal" in name for name in imports(m))}
+    assert private == {"config.hydra_internals"}
+
+
+@pytest.mark.parametrize("module", ["bounds", "evaluation", "schema", "typed"])
+def test_the_schema_needs_neither_hydra_nor_torch(module: str) -> None:
+    assert others(f"config.{module}") <= {"beartype"}
+
+
 def test_no_module_waits_for_itself() -> None:
     """No cycle among the imports that run when a module loads."""
     graph = {module: own(module, at_load=True) for module in MODULES}
@@ -137,6 +135,18 @@ def test_no_module_waits_for_itself() -> None:
     while ready := {m for m in graph if m not in done and graph[m] <= done | {m}}:
         done |= ready
     assert not graph.keys() - done, sorted(graph.keys() - done)
+
+
+def test_the_tree_in_the_docs_is_todays() -> None:
+    path = PACKAGE.parent / "scripts" / "architecture.py"
+    spec = importlib.util.spec_from_file_location("architecture", path)
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    document = ARCHITECTURE.read_text()
+    assert script.rewritten(document) == document, "run python scripts/architecture.py"
+    silent = [line for line in script.tree().splitlines() if line.endswith((": ", "** "))]
+    assert not silent, "files without a docstring"
 
 
 def test_the_house_is_small_enough_to_find_things_in() -> None:

@@ -16,16 +16,7 @@ import numpy as np
 from jepa_compare.comparison.results import AnalysisSet, Estimate, Reference, Row
 from jepa_compare.comparison.runs import Floor, Run
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
-from jepa_compare.metrics import Metric
-
-POLICIES: Mapping[str, str] = {
-    "random": "random policy",
-    "straight_line": "straight line",
-    "untrained": "untrained encoder",
-    "oracle": "oracle dynamics",
-    "door_script": "door script",
-}
-"""Policies with their names, floors first, then ceilings; the order of a table's last rows."""
+from jepa_compare.metrics import Metric, reference_policies
 
 
 def score(run: Run, metric: Metric, analysis_set: AnalysisSet) -> float:
@@ -90,17 +81,18 @@ def references(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[Referenc
     Rows share a floor when they name the same file; a sweep over two worlds has two of each.
     """
     found = []
-    for policy, label in POLICIES.items():
-        shared = _sharing(rows, policy)
+    named = {name for row in rows for run in row.runs for name in run.floors}
+    for policy in reference_policies(named):
+        shared = _sharing(rows, policy.name)
         for members in shared:
-            estimates = _reference_estimates(members, policy, metrics)
+            estimates = _reference_estimates(members, policy.name, metrics)
             if not estimates:
                 continue
             names = tuple(row.label for row in members)
             found.append(
                 Reference(
-                    label=label if len(shared) == 1 else f"{label} ({_joined(names)})",
-                    policy=policy,
+                    label=policy.label + (f" ({_joined(names)})" if len(shared) > 1 else ""),
+                    policy=policy.name,
                     rows=names,
                     estimates=estimates,
                 )

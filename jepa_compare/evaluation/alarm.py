@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jepa_compare.evaluation.measures.spectrum import COLLAPSED_SPREAD
+from jepa_compare.metrics import COLLAPSED_SPREAD
 
 _CONFIRMATIONS = 2  # one low look may be a dip that a healthy run passes through early
 _RECOVERED_SPREAD = 2 * COLLAPSED_SPREAD  # so that a spread at the threshold warns once

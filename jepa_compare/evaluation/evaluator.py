@@ -1,37 +1,27 @@
-"""Everything that is measured of a model, at the end of a run, at intervals and afterwards.
-
-Shape legend: b trajectories, t frames, n samples, d latent dimensions, p position dimensions.
-"""
+"""Everything that is measured of a model, at the end of a run, at intervals and afterwards."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from jepa_compare.build import construct
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.base import World
 from jepa_compare.evaluation.alarm import collapse_alarms
-from jepa_compare.evaluation.floors import named_metrics, planner_policy, task_rows
-from jepa_compare.evaluation.held_out import (
-    HeldOut,
-    encode_batch,
-    positions,
-    sample_held_out,
-)
-from jepa_compare.evaluation.measures.probe import fit_probe, r2, rmse
-from jepa_compare.evaluation.measures.rollout import rollout_errors
-from jepa_compare.evaluation.measures.spectrum import run_status, spectrum_metrics
-from jepa_compare.evaluation.planning.dynamics import LatentDynamics
-from jepa_compare.evaluation.planning.episodes import play_tasks
+from jepa_compare.evaluation.held_out import HeldOut, sample_held_out
+from jepa_compare.evaluation.measures.base import CADENCES, Cadence, Measure
+from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
+from jepa_compare.metrics import SPREAD, Metric, describe, described, is_built_in
 from jepa_compare.runs import layout
 
-_PROBE_SET = "eval/probe_r2_set_"
+Values = Mapping[str, Tensor | float | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +30,15 @@ class Evaluation:
 
     metrics: dict[str, float | None]
     """Under "eval/..."; None where there is nothing to average."""
-    tasks: dict[str, Any]
-    """Per kind, per-task rows."""
-    episodes: dict[str, Any]
-    """Per kind, the paths of the first tasks."""
-    spectrum: list[float]
-    """Singular values of the centred latents divided by the largest."""
+    descriptions: dict[str, Metric]
+    """Of every metric, by key."""
     seconds: float
+    tasks: dict[str, Any] = field(default_factory=dict)
+    """Per kind, per-task rows."""
+    episodes: dict[str, Any] = field(default_factory=dict)
+    """Per kind, the paths of the first tasks."""
+    spectrum: list[float] = field(default_factory=list)
+    """Singular values of the centred latents divided by the largest."""
 
     def to_json(self, settings: EvaluationSettings, step: int) -> dict[str, Any]:
         """The content of evaluations/<hash>.json after training step `step`."""
@@ -55,6 +47,7 @@ class Evaluation:
             "settings": asdict(settings),
             "step": step,
             "metrics": self.metrics,
+            "descriptions": {key: m.description() for key, m in self.descriptions.items()},
             "tasks": self.tasks,
             "episodes": self.episodes,
             "spectrum": self.spectrum,
@@ -63,10 +56,11 @@ class Evaluation:
 
 
 class Evaluator:
-    """Evaluates models in one world. Its data are drawn once, when first needed."""
+    """Evaluates models on one source. Its data are drawn once, when first needed."""
 
     def __init__(self, world: World, settings: EvaluationSettings, device: torch.device) -> None:
         self.world, self.settings, self.device = world, settings, device
+        self.measures = build_measures(settings)
         self._spreads: list[tuple[int, float]] = []
 
     @cached_property
@@ -75,32 +69,28 @@ class Evaluator:
         return sample_held_out(self.world, self.settings, self.device)
 
     def collapse(self, model: WorldModel) -> dict[str, float]:
-        """Spread and spectrum alone: cheap enough for every few steps; one synchronisation."""
-        with evaluating(model):
-            metrics, _ = self._collapse(model)
-        return _read(metrics)
+        """What is cheap enough for every few steps; one synchronisation."""
+        return self._interim(model, "collapse_interval")
 
     def quick(self, model: WorldModel) -> dict[str, float]:
-        """`collapse`, probe and rollouts; no planning."""
-        with evaluating(model):
-            metrics, _ = self._measure(model)
-        return _read(metrics)
+        """`collapse`, and what is measured every `interval` steps; no planning."""
+        return self._interim(model, "interval")
 
     def evaluate(self, model: WorldModel) -> Evaluation:
         """Everything, planning included. Raises ValueError if a kind of task cannot be drawn."""
         started = time.perf_counter()
+        context = self._context(model)
+        details: dict[str, Any] = {}
         with evaluating(model):
-            metrics, spectrum = self._measure(model)
-            dynamics = LatentDynamics(model=model, world=self.world)
-            policy = planner_policy(dynamics, self.world, self.settings)
-            outcomes = play_tasks(self.world, policy, self.settings, self.device)
-        shown = self.settings.figures.episodes
+            metrics = self._measure(context, "end")
+            for _, measure in self._measures(context, "end"):
+                details |= measure.details(context)
+        own = {metric.key: metric for m in self.measures.values() for metric in m.metrics}
         return Evaluation(
-            metrics={**_read(metrics), **named_metrics(outcomes)},
-            tasks=task_rows(outcomes),
-            episodes={kind: o.episodes(self.world, shown) for kind, o in outcomes.items()},
-            spectrum=spectrum.tolist(),
+            metrics=metrics,
+            descriptions={key: own.get(key) or describe(key, self.world.unit) for key in metrics},
             seconds=time.perf_counter() - started,
+            **details,
         )
 
     def collapse_warning(self, row: Mapping[str, Any]) -> str | None:
@@ -113,52 +103,63 @@ class Evaluator:
     def recall(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take note of the rows that a resumed run logged before it was cut."""
         self._spreads += [
-            (row["step"], float(row["eval/spread"])) for row in rows if "eval/spread" in row
+            (row["step"], float(row[SPREAD])) for row in rows if row.get(SPREAD) is not None
         ]
 
-    def _collapse(self, model: WorldModel) -> tuple[dict[str, Tensor], Float[Tensor, " d"]]:
-        obs = self.held_out.sets[0].obs[: self.settings.collapse_trajectories]
-        metrics, spectrum = spectrum_metrics(encode_batch(model, obs))
-        return {f"eval/{name}": value for name, value in metrics.items()}, spectrum
+    def _interim(self, model: WorldModel, at: Cadence) -> dict[str, float]:
+        with evaluating(model):
+            metrics = self._measure(self._context(model), at)
+        return {key: value for key, value in metrics.items() if value is not None}
 
-    def _measure(self, model: WorldModel) -> tuple[dict[str, Tensor], Float[Tensor, " d"]]:
-        metrics, spectrum = self._collapse(model)
-        fit, sets = self.held_out.fit, self.held_out.sets
-        probe = fit_probe(
-            encode_batch(model, fit.obs).flatten(0, 1), positions(self.world, fit).flatten(0, 1)
-        )
-        latents = [encode_batch(model, batch.obs) for batch in sets]  # sets × [b t d]
-        truth = [positions(self.world, batch) for batch in sets]  # sets × [b t p]
-        for number, (z, p) in enumerate(zip(latents, truth, strict=True), start=1):
-            metrics[f"{_PROBE_SET}{number}"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
-        z, p = torch.cat(latents), torch.cat(truth)
-        metrics["eval/probe_r2"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
-        metrics["eval/probe_rmse"] = rmse(probe(z), p)
+    def _context(self, model: WorldModel) -> EvaluationContext:
+        return EvaluationContext(model, self.world, self.settings, self.held_out, self.device)
 
-        steps = self.settings.rollout_steps
-        actions = [batch.actions for batch in sets if batch.actions is not None]
-        along = torch.cat(actions)[:, : max(steps)] if actions else None
-        predicted = model.rollout(z[:, 0], along, max(steps))
-        errors = rollout_errors(z, predicted, p, probe, steps)
-        return metrics | {f"eval/{name}": value for name, value in errors.items()}, spectrum
+    def _measures(self, context: EvaluationContext, at: Cadence) -> Iterator[tuple[str, Measure]]:
+        """Those whose turn it is and for which the source has what they need."""
+        due = CADENCES[: CADENCES.index(at) + 1]
+        for name, measure in self.measures.items():
+            if measure.cadence in due and measure.needs <= context.offers:
+                yield name, measure
 
+    def _measure(self, context: EvaluationContext, at: Cadence) -> dict[str, float | None]:
+        values: dict[str, Tensor | float | None] = {}
+        for name, measure in self._measures(context, at):
+            own = {metric.key for metric in measure.metrics}
+            for key, value in measure.measure(context).items():
+                if key in values:
+                    raise ValueError(f"evaluation.measures.{name}: {key} is measured twice")
+                if key not in own and not is_built_in(key):
+                    raise ValueError(
+                        f"evaluation.measures.{name}: {key} is not described in its `metrics`"
+                    )
+                values[key] = value
+        return self._read(values)
 
-def status_of(
-    metrics: Mapping[str, float | None], untrained: Mapping[str, float | None]
-) -> layout.Status:
-    """The status of a finished run, given its own metrics and those of its untrained encoder."""
-    sets = [name for name in metrics if name.startswith(_PROBE_SET)]
-    return run_status(
-        _number(metrics["eval/spread"]),
-        [_number(metrics[name]) for name in sets],
-        [_number(untrained[name]) for name in sets],
-    )
+    def _read(self, values: Values) -> dict[str, float | None]:
+        """All metrics, those on the device in one copy."""
+        tensors = {key: value for key, value in values.items() if isinstance(value, Tensor)}
+        stacked = [value.to(self.device, torch.float64).reshape(()) for value in tensors.values()]
+        numbers = torch.stack(stacked).tolist() if stacked else []
+        return {**values, **dict(zip(tensors, numbers, strict=True))}
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+def build_measures(settings: EvaluationSettings) -> dict[str, Measure]:
+    """The measures that `evaluation.measures` names.
 
-
-def _read(metrics: Mapping[str, Tensor]) -> dict[str, float]:
-    """All metrics in one copy from the device."""
-    return dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
+    Raises ConfigError for one that cannot be built, and for a metric that is described twice or
+    in another way than the code does.
+    """
+    measures: dict[str, Measure] = {}
+    keys: set[str] = set()
+    for name, node in settings.measures.items():
+        at = f"evaluation.measures.{name}"
+        measures[name] = construct(at, node, Measure, ("_target_",))
+        for metric in measures[name].metrics:
+            try:
+                described(metric)
+            except ValueError as error:
+                raise ConfigError(f"{at}: {error}") from error
+            if metric.key in keys:
+                raise ConfigError(f"{at}: {metric.key} is described by another measure too")
+            keys.add(metric.key)
+    return measures

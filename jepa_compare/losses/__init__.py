@@ -1,32 +1,24 @@
-"""The wing's door: the auxiliary losses, one per file, the helper terms, and their contracts.
+"""Auxiliary losses, one per file, and the helper terms that all losses of a sweep share.
 
-A YAML names a class here (`_target_: jepa_compare.losses.VICReg`), never the file that holds it.
+`base` holds the contract of a loss, `fused` the fast forms. A class of any file of this wing is an
+attribute of it, which is what a YAML names (`_target_: jepa_compare.losses.VICReg`): a new loss is
+a new file, and nothing here has to be told.
 """
 
-from jepa_compare.losses.barlow_auto import BarlowAuto
-from jepa_compare.losses.barlow_twins import BarlowTwins
-from jepa_compare.losses.base import AuxLoss, AuxOutput
-from jepa_compare.losses.dino import DINO
-from jepa_compare.losses.dino_center import DINOCenter
-from jepa_compare.losses.helpers.base import HelperTerm, HelperTerms
-from jepa_compare.losses.helpers.inverse_dynamics import InverseDynamics
-from jepa_compare.losses.helpers.temporal_similarity import TemporalSimilarity
-from jepa_compare.losses.none import NoAuxLoss
-from jepa_compare.losses.sigreg import SIGReg
-from jepa_compare.losses.vicreg import VICReg
+import importlib
+import pkgutil
 
-__all__ = [
-    "DINO",
-    "AuxLoss",
-    "AuxOutput",
-    "BarlowAuto",
-    "BarlowTwins",
-    "DINOCenter",
-    "HelperTerm",
-    "HelperTerms",
-    "InverseDynamics",
-    "NoAuxLoss",
-    "SIGReg",
-    "TemporalSimilarity",
-    "VICReg",
-]
+from jepa_compare.losses.base import AuxLoss, AuxOutput
+from jepa_compare.losses.helpers.base import HelperTerm, HelperTerms
+
+__all__ = ["AuxLoss", "AuxOutput", "HelperTerm", "HelperTerms"]
+
+
+def __getattr__(name: str) -> type:
+    """The class `name` of one of the wing's files."""
+    if not name.startswith("_"):
+        for info in pkgutil.walk_packages(__path__, f"{__name__}."):
+            attribute = getattr(importlib.import_module(info.name), name, None)
+            if isinstance(attribute, type) and attribute.__module__ == info.name:
+                return attribute
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

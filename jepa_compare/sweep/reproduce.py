@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import differing_keys, read_config
+from jepa_compare.runs.writer import differing_keys
+from jepa_compare.sweep.job import stored_job
 from jepa_compare.system import files
 
 _RECORDED = ("versions", "hardware", "git", "flags", "environment")
@@ -41,27 +42,24 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
     anything, ConfigError if its config cannot run here. A run that diverged is reproduced by one
     that diverges.
     """
-    from jepa_compare.config.compose import typed_again
-    from jepa_compare.training import Diverged, run
+    from jepa_compare.training import Diverged, run  # torch
 
     for name in (layout.CONFIG, layout.SUMMARY, layout.METRICS):
         if not (directory / name).exists():
             raise CannotReproduce(f"{directory} holds no finished run: it has no {name}")
     if out is not None and out.exists() and any(out.iterdir()):
         raise CannotReproduce(f"{out} is not empty: a run that is there would be continued")
-    identity, old = read_config(directory), files.read_json(directory / layout.SUMMARY)
-    for name, content in ((layout.CONFIG, identity), (layout.SUMMARY, old)):
-        if not isinstance(content, dict) or not content:
-            raise CannotReproduce(f"{directory / name} is damaged")
-    rows = rows_of(directory)
-    config = typed_again(identity["config"], directory / layout.CONFIG)
+    job, old = stored_job(directory), files.read_json(directory / layout.SUMMARY)
+    if not isinstance(old, dict) or not old:
+        raise CannotReproduce(f"{directory / layout.SUMMARY} is damaged")
+    rows, config = rows_of(directory), job.config
     # What `auto` chose then: measured again, it may choose otherwise, and round otherwise.
     config.training.compile = old.get("compile", config.training.compile)
     config.tracking.mode = "disabled"  # or W&B would take it for the first run, resumed
     with tempfile.TemporaryDirectory() as temporary:
         again = out or Path(temporary) / directory.name
         with contextlib.suppress(Diverged):
-            run(config, identity, again)
+            run(config, job.identity, again)
         new = files.read_json(again / layout.SUMMARY)
         for name in _RECORDED:
             for line in differing_keys(old.get(name), new.get(name), f"{name}."):

@@ -3,8 +3,9 @@
 import logging
 from typing import Any
 
-from jepa_compare.evaluation.evaluator import Evaluation, status_of
+from jepa_compare.evaluation.evaluator import Evaluation
 from jepa_compare.evaluation.pictures.draw import draw_figures
+from jepa_compare.evaluation.status import run_status
 from jepa_compare.evaluation.stored import (
     Floors,
     evaluation_hash,
@@ -69,7 +70,7 @@ def summary_of(
     metrics = {} if evaluation is None else evaluation.metrics
     frames = state.step * settings.batch_size * settings.frames
     return {
-        "status": status_of(metrics, floors.untrained) if evaluation else "diverged",
+        "status": run_status(metrics, floors.untrained) if evaluation else "diverged",
         "diverged": vars(diverged) if diverged else None,
         "collapsed_at": state.collapsed_at,
         "alarms": state.alarms,

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from jepa_compare.metrics import SPREAD
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.training import checkpoint
@@ -91,7 +92,7 @@ def record(state: TrainingState, context: RunContext, row: dict[str, Any]) -> No
         state.alarms += [{"step": step, "message": message} for message in messages]
         log.warning("step %d: %s", step, "; ".join(messages))
     state.alarmed = bool(messages) if terms else state.alarmed
-    collapse = state.evaluator.collapse_warning(row) if "eval/spread" in row else None
+    collapse = state.evaluator.collapse_warning(row) if SPREAD in row else None
     if collapse is not None:
         state.alarms.append({"step": step, "message": collapse})
         log.warning("%s", collapse)

@@ -14,8 +14,8 @@ from typing import Any
 
 import common
 
-from jepa_compare.config.compose import Job
 from jepa_compare.runs import layout
+from jepa_compare.sweep.job import Job
 from jepa_compare.training import checkpoint
 from jepa_compare.training.state import TrainingState
 

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from jepa_compare.config.compose import Job, parse_command_line
+from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.system.provenance import device_name
 from jepa_compare.training.state import TrainingState
 from jepa_compare.training.step import training_step

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import common
 import torch
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from jepa_compare import rng
 from jepa_compare.build import construct
-from jepa_compare.config.compose import CONF_DIR, HYDRA_VERSION_BASE
+from jepa_compare.config.compose import composition
 from jepa_compare.data.base import World
 
 REFERENCE = "two_rooms_random_wall"
@@ -27,7 +27,7 @@ BATCHES = {"two_rooms": (32, 8), "two_rooms_distractor": (32, 8), REFERENCE: (38
 
 
 def shipped_world(name: str) -> World:
-    with initialize_config_dir(str(CONF_DIR), version_base=HYDRA_VERSION_BASE):
+    with composition():
         config = OmegaConf.to_container(compose(f"data/{name}"), resolve=True)
     assert isinstance(config, dict)
     return construct("data", config["data"], World, ("name", "_target_"))

@@ -17,8 +17,8 @@ from typing import Any
 
 import common
 
-from jepa_compare.config.compose import Job
 from jepa_compare.evaluation.stored import floors_of
+from jepa_compare.sweep.job import Job
 from jepa_compare.training.state import TrainingState
 
 

@@ -24,9 +24,9 @@ import common
 import torch
 import torch.nn.functional as F
 
-from jepa_compare.config.compose import Job
 from jepa_compare.latents import Latents
 from jepa_compare.rng import generator
+from jepa_compare.sweep.job import Job
 from jepa_compare.training.compiling import autocast
 from jepa_compare.training.state import TrainingState
 

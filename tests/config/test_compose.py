@@ -9,8 +9,9 @@ import pytest
 
 from jepa_compare import build
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import CONF_DIR, parse_command_line
+from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.config.schema import Config
+from jepa_compare.sweep.plan import parse_command_line
 
 GROUPS = ("aux_loss", "helper", "model", "data", "training", "evaluation", "tracking", "experiment")
 OPTIONS = [

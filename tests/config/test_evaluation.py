@@ -2,20 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from jepa_compare.config.evaluation import EvaluationSettings
+from tests.support.settings import load_settings
 
-LoadSettings = Callable[..., EvaluationSettings]
 CONF = Path(__file__).parents[2] / "conf" / "evaluation"
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_preset_fits_the_schema(settings_of: LoadSettings, path: Path) -> None:
-    settings_of(path.stem).check()
+def test_every_preset_fits_the_schema(path: Path) -> None:
+    load_settings(path.stem).check()
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,7 @@ def test_every_preset_fits_the_schema(settings_of: LoadSettings, path: Path) -> 
         ("planning__tasks", 0, "at least 1"),
         ("planning__kinds", ["door", "door"], "without repetition"),
         ("planning__replan_interval", 11, "at most planning.planner.horizon=10"),
-        ("planning__planner__kind", "cme", "cem or mppi"),
+        ("planning__planner__kind", "cme", "one of cem, mppi (did you mean 'cem'?)"),
         ("planning__planner__elites", 65, "between 2 and planning.planner.samples=64"),
         ("planning__planner__initial_std", 0.0, "above 0"),
         ("planning__planner__max_action_norm", -1.0, "above 0"),
@@ -37,11 +35,9 @@ def test_every_preset_fits_the_schema(settings_of: LoadSettings, path: Path) -> 
         ("figures__gif_episodes", 9, "between 0 and figures.episodes=8"),
     ],
 )
-def test_a_value_out_of_range_is_named(
-    settings_of: LoadSettings, key: str, value: object, allowed: str
-) -> None:
+def test_a_value_out_of_range_is_named(key: str, value: object, allowed: str) -> None:
     with pytest.raises(ValueError) as caught:
-        settings_of("default", **{key: value}).check()
+        load_settings("default", **{key: value}).check()
     message = str(caught.value)
     assert message.startswith(f"evaluation.{key.replace('__', '.')}={value}: must be")
     assert allowed in message
@@ -49,18 +45,18 @@ def test_a_value_out_of_range_is_named(
 
 
 def test_the_settings_do_not_need_torch() -> None:
-    code = "import sys, jepa_compare.evaluation.settings; sys.exit('torch' in sys.modules)"
+    code = "import sys, jepa_compare.config.evaluation; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_only_what_decides_the_results_is_part_of_the_identity(settings_of: LoadSettings) -> None:
-    identity = settings_of("default").identity()
+def test_only_what_decides_the_results_is_part_of_the_identity() -> None:
+    identity = load_settings("default").identity()
     for key, value in (
         ("planning__chunk", 7),
         ("interval", 7),
         ("collapse_interval", 7),
         ("figures__enabled", False),
     ):
-        assert settings_of("default", **{key: value}).identity() == identity
+        assert load_settings("default", **{key: value}).identity() == identity
     for key, value in (("seed", 1), ("planning__tasks", 7), ("planning__planner__cost", "mse")):
-        assert settings_of("default", **{key: value}).identity() != identity
+        assert load_settings("default", **{key: value}).identity() != identity

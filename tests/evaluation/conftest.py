@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import nn
 
 from jepa_compare.config.evaluation import EvaluationSettings
@@ -16,29 +16,10 @@ from jepa_compare.models.encoders import ConvEncoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import ResidualMLP
 from jepa_compare.rng import seeded
+from tests.support.settings import load_settings
 
 CONF = Path(__file__).parents[2] / "conf"
 LoadSettings = Callable[..., EvaluationSettings]
-
-
-def load_settings(name: str, **overrides: Any) -> EvaluationSettings:
-    """The settings of one YAML; `planning__tasks=3` overrides `planning.tasks`."""
-
-    def layers(name: str) -> list[Any]:
-        node = OmegaConf.load(CONF / "evaluation" / f"{name}.yaml")
-        assert isinstance(node, DictConfig)
-        bases = node.pop("defaults", [])
-        return [layer for base in bases for layer in layers(base)] + [node]
-
-    composed = OmegaConf.create({"data": {"episode_steps": 24}, "evaluation": {}})
-    composed.evaluation = OmegaConf.merge(*layers(name))
-    OmegaConf.resolve(composed)
-    merged = OmegaConf.merge(OmegaConf.structured(EvaluationSettings), composed.evaluation)
-    for key, value in overrides.items():
-        OmegaConf.update(merged, key.replace("__", "."), value)
-    settings = OmegaConf.to_object(merged)
-    assert isinstance(settings, EvaluationSettings)
-    return settings
 
 
 @pytest.fixture(scope="session")

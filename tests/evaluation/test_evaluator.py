@@ -9,7 +9,8 @@ import torch
 
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.rooms.two_rooms import TwoRooms
-from jepa_compare.evaluation.evaluator import Evaluator, status_of
+from jepa_compare.evaluation.evaluator import Evaluator
+from jepa_compare.evaluation.status import run_status
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.system import files
@@ -97,10 +98,10 @@ def test_a_model_that_reads_the_position_is_perfect(
     assert metrics["eval/rollout_relative_16"] < 1e-3
 
 
-def test_verdicts_on_models(evaluator: Evaluator, jepa: JEPA, position_model: WorldModel) -> None:
+def test_the_status_of_models(evaluator: Evaluator, jepa: JEPA, position_model: WorldModel) -> None:
     untrained = evaluator.quick(jepa)
-    assert status_of(evaluator.quick(position_model), untrained) == "healthy"
-    assert status_of(untrained, untrained) == "healthy"
+    assert run_status(evaluator.quick(position_model), untrained) == "healthy"
+    assert run_status(untrained, untrained) == "healthy"
 
     class Squashed(torch.nn.Module):
         """All frames nearly the same, and one direction in which they are not."""
@@ -118,9 +119,9 @@ def test_verdicts_on_models(evaluator: Evaluator, jepa: JEPA, position_model: Wo
 
     squashed = Squashed()
     squashed.scale = 1e-3
-    assert status_of(evaluator.quick(squashed), untrained) == "complete_collapse"
+    assert run_status(evaluator.quick(squashed), untrained) == "complete_collapse"
     squashed.scale = 1.0
-    assert status_of(evaluator.quick(squashed), untrained) == "dimensional_collapse"
+    assert run_status(evaluator.quick(squashed), untrained) == "dimensional_collapse"
 
 
 def test_a_model_that_diverged_is_evaluated_without_an_exception(
@@ -132,7 +133,7 @@ def test_a_model_that_diverged_is_evaluated_without_an_exception(
     evaluation = evaluator.evaluate(jepa)
     assert math.isnan(evaluation.metrics["eval/spread"] or 0.0)
     assert evaluation.metrics["eval/success_detour"] is not None
-    assert status_of(evaluation.metrics, untrained) == "diverged"
+    assert run_status(evaluation.metrics, untrained) == "diverged"
     files.to_json(evaluation.to_json(evaluator.settings, 0))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from jepa_compare.latents import Batch
-from jepa_compare.losses import InverseDynamics
+from jepa_compare.losses.helpers.inverse_dynamics import InverseDynamics
 from jepa_compare.models.encoders import ConvEncoder, ImpalaEncoder
 from jepa_compare.models.jepa import JEPA, Target
 from jepa_compare.models.predictors import GRUPredictor, ResidualMLP

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from jepa_compare import build
-from jepa_compare.config.compose import parse_command_line
 from jepa_compare.config.schema import Config
 from jepa_compare.latents import Batch
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.training.objective import Objective
 from jepa_compare.training.schedule import learning_rate
 

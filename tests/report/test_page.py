@@ -330,8 +330,8 @@ def test_help_draws_nothing() -> None:
 def test_a_sweep_ends_with_its_page_also_when_jobs_failed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from jepa_compare.config.compose import Job
-    from jepa_compare.sweep.entry import finish
+    from jepa_compare.sweep.directory import finish
+    from jepa_compare.sweep.job import Job
 
     write_run(tmp_path, loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
     failed = write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=0, state="failed")

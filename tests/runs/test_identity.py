@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from jepa_compare.config.compose import parse_command_line
 from jepa_compare.runs.identity import run_hash
+from jepa_compare.sweep.plan import parse_command_line
 
 SHIPPED = {
     "vicreg": "a1fead1a",

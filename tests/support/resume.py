@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from jepa_compare.config.compose import Job
 from jepa_compare.runs import layout
+from jepa_compare.sweep.job import Job
 from jepa_compare.system import files
 from jepa_compare.training import checkpoint, run
 from tests.support.runs import job

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jepa_compare.config.compose import Job, parse_command_line
 from jepa_compare.runs import layout
+from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.system import files
 
 if TYPE_CHECKING:

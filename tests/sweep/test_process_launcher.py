@@ -12,11 +12,6 @@ from pathlib import Path
 
 import pytest
 from hydra.core.utils import JobStatus
-from omegaconf import OmegaConf
-
-from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
-from jepa_compare.sweep import process_launcher as launcher
 from jepa_compare.sweep.process_launcher import (
     WATCH,
     JobFailed,
@@ -26,6 +21,11 @@ from jepa_compare.sweep.process_launcher import (
     _Pool,
     gpu_slots,
 )
+from omegaconf import OmegaConf
+
+from jepa_compare.runs import layout
+from jepa_compare.runs.writer import read_status
+from jepa_compare.sweep import process_launcher as launcher
 from jepa_compare.system import files
 
 

@@ -12,6 +12,7 @@ from jepa_compare import training
 from jepa_compare.cli import main
 from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
+from jepa_compare.runs.identity import run_hash
 from jepa_compare.system import files
 from tests.support.runs import train
 
@@ -29,7 +30,7 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 
 
 def change(name: str, value: Any) -> Callable[[Path], None]:
-    """Another value of `name`, or none, in the stored config."""
+    """Another value of `name` in the stored config, whose hash stays true."""
 
     def changed(run: Path) -> None:
         identity = files.read_json(run / layout.CONFIG)
@@ -38,6 +39,7 @@ def change(name: str, value: Any) -> Callable[[Path], None]:
         for part in path:
             node = node[part]
         node[key] = value
+        identity["hash"] = run_hash(identity["config"])
         files.write_json(run / layout.CONFIG, identity)
 
     return changed

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import parse_command_line
 from jepa_compare.runs import layout
 from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep import entry
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.system import files
 from tests.support.runs import TINY, command, rows
 

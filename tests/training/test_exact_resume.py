@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from jepa_compare.config.compose import CONF_DIR, Job
+from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.runs import layout
 from jepa_compare.runs.writer import read_status
+from jepa_compare.sweep.job import Job
 from jepa_compare.training.run import attempt, opened
 from jepa_compare.training.state import TrainingState
 from tests.support.faults import Disk, Killed
@@ -123,12 +124,14 @@ def test_three_real_kills_of_the_command_line(
 ZYGOTE = """
 import json, os, random, signal, sys, time
 from jepa_compare.training import run
-from jepa_compare.config.compose import typed
+from jepa_compare.config.schema import Config
+from jepa_compare.config.typed import from_plain
 from jepa_compare.runs.writer import read_status
 from pathlib import Path
 
 identity, directory, kills = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-config, draw, killed, longest = typed(identity["config"]), random.Random(identity["hash"]), 0, 0.5
+config, draw = from_plain(Config, identity["config"]), random.Random(identity["hash"])
+killed, longest = 0, 0.5
 while read_status(directory).get("state") != "completed":
     started = time.monotonic()
     child = os.fork()  # a fresh process, without the seconds that importing takes

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jepa_compare.config.compose import Job
 from jepa_compare.runs import layout, lock
 from jepa_compare.runs.lock import DirectoryLock
 from jepa_compare.runs.writer import read_status
+from jepa_compare.sweep.job import Job
 from jepa_compare.system import files, interrupts
 from jepa_compare.system.interrupts import SIGNALS, Interrupted, Interrupts
 from jepa_compare.training import finish, tracking

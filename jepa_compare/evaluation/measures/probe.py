@@ -6,14 +6,19 @@ divided by one global standard deviation, that of all values of all features bef
 varies far below it counts as lost. (R² of a collapsed encoder, measured: .03, .70 or .89 with
 1e-2, 1e-4 or 1e-6; of a healthy one .998, .999, .999.)
 
-Shape legend: n samples, d latent dimensions, p position dimensions.
+Shape legend: b trajectories, t frames, n samples, d latent dimensions, p position dimensions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from jepa_compare.evaluation.measures.base import Measure
+from jepa_compare.evaluation.measures.context import EvaluationContext
+from jepa_compare.metrics import PROBE_SET
 
 RIDGE = 1e-4
 
@@ -52,3 +57,26 @@ def r2(predicted: Float[Tensor, "n p"], positions: Float[Tensor, "n p"]) -> Floa
     y = positions.double()
     total = (y - y.mean(dim=0)).square().sum()
     return 1 - (predicted - y).square().sum() / total
+
+
+def fitted_probe(context: EvaluationContext) -> Probe:
+    """The probe of the context's model, fitted on the trajectories that are kept for it."""
+    return fit_probe(context.fit_latents.flatten(0, 1), context.fit_positions.flatten(0, 1))
+
+
+class ProbeMeasure(Measure):
+    """R² on every held-out set, which a run's status rests on; R² and RMSE on all of them."""
+
+    needs = frozenset({"labels"})
+    cadence = "interval"
+
+    def measure(self, context: EvaluationContext) -> Mapping[str, Tensor]:
+        probe = context.once(fitted_probe)
+        metrics: dict[str, Tensor] = {}
+        sets = zip(context.latents, context.positions, strict=True)
+        for number, (z, p) in enumerate(sets, start=1):
+            metrics[f"{PROBE_SET}{number}"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
+        z, p = torch.cat(context.latents), torch.cat(context.positions)
+        metrics["eval/probe_r2"] = r2(probe(z).flatten(0, 1), p.flatten(0, 1))
+        metrics["eval/probe_rmse"] = rmse(probe(z), p)
+        return metrics

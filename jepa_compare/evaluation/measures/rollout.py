@@ -3,10 +3,15 @@
 Shape legend: b trajectories, t frames, k rollout steps, d latent dimensions, p position dimensions.
 """
 
+from collections.abc import Mapping
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepa_compare.evaluation.measures.probe import Probe, rmse
+from jepa_compare.evaluation.measures.base import Measure
+from jepa_compare.evaluation.measures.context import EvaluationContext
+from jepa_compare.evaluation.measures.probe import Probe, fitted_probe, rmse
 
 
 def relative_error(
@@ -36,3 +41,19 @@ def rollout_errors(
         errors[f"rollout_relative_{k}"] = relative_error(z, latents[:, k], latents[:, 0])
         errors[f"rollout_rmse_{k}"] = rmse(probe(z), positions[:, k])
     return errors
+
+
+class RolloutMeasure(Measure):
+    """Errors of rollouts from the first frame of every held-out trajectory."""
+
+    needs = frozenset({"labels"})
+    cadence = "interval"
+
+    def measure(self, context: EvaluationContext) -> Mapping[str, Tensor]:
+        steps, sets = context.settings.rollout_steps, context.held_out.sets
+        z, p = torch.cat(context.latents), torch.cat(context.positions)
+        actions = [batch.actions for batch in sets if batch.actions is not None]
+        along = torch.cat(actions)[:, : max(steps)] if actions else None
+        predicted = context.model.rollout(z[:, 0], along, max(steps))
+        errors = rollout_errors(z, predicted, p, context.once(fitted_probe), steps)
+        return {f"eval/{name}": value for name, value in errors.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jepa_compare.comparison.results import Comparison
-from jepa_compare.metrics import describe
+from jepa_compare.metrics import COLLAPSED_SPREAD, describe
 from jepa_compare.report.figure_data import FigureData
 from jepa_compare.report.figures.bands import Band, band, spectrum_band
 from jepa_compare.report.figures.panels import Figure, Key, Panel
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_TERMS = 24
-COLLAPSED_SPREAD = 0.02
-"""Spread below which a run is judged a complete collapse (evaluation/collapse.py, which a test
-compares with this)."""
 _SMALLEST = 1e-5  # singular values below are zeros
 _MANY_TIMES = 30
 _DIAGNOSTICS = (

@@ -12,6 +12,7 @@ from jepa_compare.report.figures.panels import Figure, Key, Panel
 from jepa_compare.report.figures.style import (
     INK,
     MUTED,
+    OTHER_REFERENCE,
     REFERENCE_STYLES,
     linear_axis,
     log_axis,
@@ -119,7 +120,7 @@ def _draw_scores(
     for reference in floors:
         value = reference.estimates[metric.key].mean
         if inside[0] <= value <= inside[1]:
-            own = REFERENCE_STYLES[reference.policy]
+            own = REFERENCE_STYLES.get(reference.policy, OTHER_REFERENCE)
             axes.axvline(value, color=own.colour, linestyle=own.line, linewidth=1, zorder=0.5)
     axes.set_xlim(inside)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -137,7 +138,8 @@ def _floor_keys(comparison: Comparison, metrics: Sequence[Metric]) -> tuple[Key,
         if any(metric.key in reference.estimates for metric in metrics):
             label = reference.label.partition(" (")[0]
             keys.setdefault(
-                reference.policy, Key(label=label, style=REFERENCE_STYLES[reference.policy])
+                reference.policy,
+                Key(label=label, style=REFERENCE_STYLES.get(reference.policy, OTHER_REFERENCE)),
             )
     return tuple(keys.values())
 

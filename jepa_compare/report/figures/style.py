@@ -103,6 +103,8 @@ REFERENCE_STYLES = {
     "oracle": RowStyle(dash=(13, 3)),
     "door_script": RowStyle(),
 }
+OTHER_REFERENCE = RowStyle(dash=(2, 6))
+"""Of a user's own policy."""
 
 
 def short(text: str, most: int) -> str:

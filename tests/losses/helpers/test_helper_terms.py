@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from jepa_compare.checks import RangeError
-from jepa_compare.losses import HelperTerms, InverseDynamics, TemporalSimilarity
+from jepa_compare.losses import HelperTerms
+from jepa_compare.losses.helpers.inverse_dynamics import InverseDynamics
+from jepa_compare.losses.helpers.temporal_similarity import TemporalSimilarity
 from tests.support.runs import rows, train
 
 

@@ -1,21 +1,18 @@
-"""Is the latent space collapsed? Spread and spectrum of the latents, and a run's status.
+"""Is the latent space collapsed? Spread and spectrum of the latents.
 
 Shape legend: b trajectories, t frames, n samples, d latent dimensions.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jepa_compare.runs.layout import Status
+from jepa_compare.evaluation.measures.base import Measure
+from jepa_compare.evaluation.measures.context import EvaluationContext
 
-COLLAPSED_SPREAD = 0.02
-"""In the worlds here: collapsed encoders end at .004 to .007, those that only an EMA target holds
-up at .02 to .08, those with a loss against collapse at .19 to .98; untrained ones are at .21 to
-.35."""
 _RANK_EPS = 1e-7  # RankMe's and LiDAR's
 _LIDAR_WITHIN = 1e-4  # LiDAR's ridge on the within-class covariance
 _NUMERICAL_ZERO = 1e-12  # of the largest eigenvalue; float64 leaves noise below
@@ -91,25 +88,6 @@ def lidar(latents: Float[Tensor, "b t d"]) -> Float[Tensor, ""]:
     return effective_rank(torch.linalg.eigvalsh((whitened + whitened.T) / 2).clamp(min=0.0))
 
 
-def run_status(
-    spread: float, probe_r2: Sequence[float], untrained_probe_r2: Sequence[float]
-) -> Status:
-    """The status of a finished run, from its probe's R² on every held-out set and the untrained
-    encoder's on the same sets.
-
-    Below the untrained encoder on every set is a collapse: `complete_collapse` if the latents
-    hardly vary either (s < .02), else `dimensional_collapse`. `diverged` if a value is not finite.
-    """
-    if not all(math.isfinite(value) for value in (spread, *probe_r2)):
-        return "diverged"
-    worse = all(
-        trained < untrained for trained, untrained in zip(probe_r2, untrained_probe_r2, strict=True)
-    )
-    if not worse:
-        return "healthy"
-    return "complete_collapse" if spread < COLLAPSED_SPREAD else "dimensional_collapse"
-
-
 def _covariance(samples: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
     centred = samples - samples.mean(dim=0)
     return centred.T @ centred / len(centred)
@@ -118,3 +96,21 @@ def _covariance(samples: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
 def _mean_norm(frames: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """E‖z‖², kept off zero so that a latent of zeros has no spread instead of 0/0."""
     return frames.square().sum(dim=1).mean().clamp(min=torch.finfo(torch.float64).tiny)
+
+
+def _spectrum(context: EvaluationContext) -> tuple[dict[str, Tensor], Float[Tensor, " d"]]:
+    return spectrum_metrics(context.collapse_latents)
+
+
+class CollapseMeasure(Measure):
+    """Spread and spectrum of the latents: cheap enough for every few steps."""
+
+    cadence = "collapse_interval"
+
+    def measure(self, context: EvaluationContext) -> Mapping[str, Tensor]:
+        metrics, _ = context.once(_spectrum)
+        return {f"eval/{name}": value for name, value in metrics.items()}
+
+    def details(self, context: EvaluationContext) -> dict[str, Any]:
+        _, spectrum = context.once(_spectrum)
+        return {"spectrum": spectrum.tolist()}

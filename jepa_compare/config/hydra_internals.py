@@ -1,0 +1,74 @@
+"""All that is used of Hydra's private API, and why each is needed. Written against Hydra 1.3.
+
+- `get_args_parser`: Hydra's command line has no public parser, and a sweep is composed and checked
+  before Hydra sees it.
+- `_run_hydra`: `hydra.main` takes its overrides from `sys.argv` alone; a sweep that was given no
+  name gets one here, which every process must agree on.
+- `create_config_search_path`, `Hydra.create_main_hydra2`: `hydra.initialize_config_dir` knows one
+  directory, `--config-dir` is a second one.
+- `BasicSweeper.split_arguments`: the jobs that are checked must be those that Hydra will launch.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra.version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+_VERSION_BASE = "1.3"
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The parser of Hydra's own options and of overrides."""
+    return get_args_parser()
+
+
+def run_command(
+    args: argparse.Namespace, conf: Path, name: str, task: Callable[[DictConfig], None]
+) -> None:
+    """What `hydra.main` does with its command line, with the overrides that `args` has now."""
+    hydra.version.setbase(_VERSION_BASE)
+    _run_hydra(
+        args=args,
+        args_parser=get_args_parser(),
+        task_function=task,
+        config_path=str(conf),
+        config_name=name,
+    )
+
+
+@contextmanager
+def composition(conf: Path, config_dir: str | None) -> Iterator[None]:
+    """Hydra's compose API, pointed at `conf` and --config-dir; leaves no global state."""
+    hydra.version.setbase(_VERSION_BASE)
+    GlobalHydra.instance().clear()
+    search_path = create_config_search_path(str(conf))
+    if config_dir is not None:
+        search_path.append(
+            "command-line",
+            f"file://{os.path.abspath(config_dir)}",
+            anchor=SearchPathQuery("main", None),
+        )
+    try:
+        Hydra.create_main_hydra2(task_name="train", config_search_path=search_path)
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def expand(overrides: Sequence[str], sweeper_params: Mapping[str, Any]) -> list[list[str]]:
+    """The override lists of a sweep's jobs, as Hydra's basic sweeper makes them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    swept = [f"{key}={value}" for key, value in sweeper_params.items()]  # as the sweeper has them
+    parsed = OverridesParser.create().parse_overrides([*swept, *overrides])
+    return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]

@@ -1,0 +1,37 @@
+"""One run to be made: composed on a command line, or read from its directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jepa_compare.checks import ConfigError
+from jepa_compare.config.schema import Config
+from jepa_compare.runs.identity import run_hash
+from jepa_compare.runs.layout import CONFIG
+from jepa_compare.runs.writer import read_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run, composed and typed."""
+
+    config: Config
+    directory: Path
+    identity: dict[str, Any]
+    """What the run's config.json holds."""
+
+
+def stored_job(directory: Path) -> Job:
+    """The job that a run directory holds.
+
+    Raises NoSuchRun if it holds none or a damaged one, ConfigError if it is another version's.
+    """
+    from jepa_compare.export import load_config  # torch
+
+    config, identity = load_config(directory), read_config(directory)
+    if run_hash(identity["config"]) != identity["hash"]:
+        raise ConfigError(
+            f"{directory / CONFIG} was changed, or is another version's: its settings are not those"
+            f" of the run {identity['hash']}"
+        )
+    return Job(config=config, directory=directory, identity=identity)

@@ -1,0 +1,95 @@
+"""What a command line asks for: its jobs, each composed once, here, before the first one starts.
+
+A typo in the last value of a grid costs no compute.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from jepa_compare.checks import ConfigError
+from jepa_compare.config import bounds
+from jepa_compare.config.compose import compose, composition, identity_of
+from jepa_compare.config.errors import in_one_line
+from jepa_compare.config.hydra_internals import expand
+from jepa_compare.config.schema import Config
+from jepa_compare.config.typed import from_plain
+from jepa_compare.sweep import processes
+from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.processes import ProcessSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandLine:
+    """What a command line asks for."""
+
+    jobs: list[Job]
+    overrides: list[str]
+    """Those with which Hydra sees the same jobs in the same directory."""
+    multirun: bool
+    processes: ProcessSettings | None
+    """Of a sweep whose jobs get a process each; None: Hydra and its launchers take the jobs."""
+
+
+def fresh_sweep_name() -> str:
+    """A directory name that no other sweep has, also not one of the same second."""
+    return f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{secrets.token_hex(3)}"
+
+
+def parse_command_line(
+    overrides: Sequence[str], *, multirun: bool, config_dir: str | None = None
+) -> CommandLine:
+    """Compose, type and check every job of a command line. Raises ConfigError in one line.
+
+    Where no sweep is named, the overrides that come back name a fresh one, so that every process
+    of this command agrees on the directory.
+    """
+    overrides = list(overrides)
+    with composition(config_dir), in_one_line(overrides):
+        parsed = OverridesParser.create().parse_overrides(overrides)
+        # A composition for what is the same in all jobs; the swept values are left out.
+        fixed = [o.input_line or "" for o in parsed if not o.is_sweep_override()]
+        base = compose(fixed)
+        if base.sweep is None:
+            overrides.append(f"sweep={fresh_sweep_name()}")
+            fixed.append(overrides[-1])
+        multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
+        settings = _process_settings(base) if multirun else None
+        if not multirun:
+            lists = [overrides]
+        elif str(base.hydra.sweeper._target_).endswith(".BasicSweeper"):
+            lists = expand(overrides, base.hydra.sweeper.params or {})
+        elif settings is None:
+            lists = [fixed]  # such a sweeper makes its jobs as it goes: check what they share
+        else:
+            raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
+        jobs = [job_of(compose(job), multirun=multirun) for job in lists]
+    return CommandLine(jobs=jobs, overrides=overrides, multirun=multirun, processes=settings)
+
+
+def job_of(cfg: DictConfig, *, multirun: bool) -> Job:
+    """The job that a composition describes. Raises ConfigError for values out of range."""
+    identity = identity_of(cfg)
+    config = from_plain(Config, identity["config"])
+    config.check()
+    if multirun:
+        directory = Path(cfg.hydra.sweep.dir) / str(cfg.hydra.sweep.subdir)
+    else:
+        directory = Path(cfg.hydra.run.dir)
+    return Job(config=config, directory=directory, identity=identity)
+
+
+def _process_settings(base: DictConfig) -> ProcessSettings | None:
+    launcher = OmegaConf.to_container(base.hydra.launcher, resolve=True)
+    assert isinstance(launcher, dict)
+    if launcher.pop("_target_") != processes.__name__:
+        return None
+    settings = from_plain(ProcessSettings, launcher, "hydra.launcher")
+    bounds.check(settings, "hydra.launcher")
+    return settings

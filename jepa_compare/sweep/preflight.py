@@ -1,0 +1,63 @@
+"""What can be known to be wrong with a job before the first one starts: its parts, the disk."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from jepa_compare.checks import ConfigError
+from jepa_compare.runs.layout import CHECKPOINT, CHECKPOINT_PREVIOUS
+from jepa_compare.runs.writer import is_complete
+from jepa_compare.sweep.job import Job
+from jepa_compare.system.files import content_hash
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Raise a ConfigError for the first job that could not start, before any starts."""
+    needed = _bytes_needed(jobs)
+    directory = jobs[0].directory
+    parent = directory.resolve()
+    while not parent.exists():
+        parent = parent.parent
+    check_space(parent, shutil.disk_usage(parent).free, list(needed.values()))
+    try:
+        probe = directory / ".probe"
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"can be written")  # a directory of a read-only disk may well be there
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+
+
+def check_space(place: Path, free: int, needed: Sequence[int]) -> None:
+    """Raise a ConfigError unless `free` bytes hold what the runs need of them, one number each."""
+    if free < sum(needed):
+        raise ConfigError(
+            f"{place} has {free / 1e9:.3g} GB free, the checkpoints of {len(needed)} runs need"
+            f" {sum(needed) / 1e9:.3g} GB; free some, or set hydra.sweep.dir elsewhere"
+        )
+
+
+def _bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
+    """By directory, as several jobs may share one: what its checkpoints will take beside what they
+    take now. Raises a ConfigError for a job whose parts cannot be built."""
+    from jepa_compare import build  # torch
+    from jepa_compare.evaluation import build_measures
+
+    checkpoint_bytes: dict[str, int] = {}
+    needed: dict[Path, int] = {}
+    for job in jobs:
+        parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
+        key = content_hash(parts)
+        if key not in checkpoint_bytes:  # seeds do not change what can be built
+            checkpoint_bytes[key] = build.check(job.config)
+            build_measures(job.config.evaluation)
+        if not is_complete(job.directory, job.identity):
+            # Two are kept while a third is written.
+            missing = 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory)
+            needed[job.directory] = max(0, missing)
+    return needed
+
+
+def _size_of_checkpoints(directory: Path) -> int:
+    paths = [directory / name for name in (CHECKPOINT, CHECKPOINT_PREVIOUS)]
+    return sum(path.stat().st_size for path in paths if path.exists())

@@ -1,0 +1,152 @@
+"""Evaluate finished runs again: another planner, more tasks, another seed. Nothing is trained.
+
+    jepa-compare evaluate RUN_DIR... evaluation=random_wall_cem evaluation.seed=1
+
+A folder stands for all finished runs below it. What is not overridden stays as the run had it. The
+result is a further file in the run's evaluations/; a result that is there already is kept.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from jepa_compare.build import build_world, check_world, resolve_device
+from jepa_compare.checks import ConfigError, exit_with_error
+from jepa_compare.config.compose import compose, composition
+from jepa_compare.config.errors import in_one_line
+from jepa_compare.config.evaluation import EvaluationSettings
+from jepa_compare.config.schema import Config
+from jepa_compare.config.typed import from_plain
+from jepa_compare.evaluation.evaluator import Evaluator
+from jepa_compare.evaluation.stored import (
+    evaluation_path,
+    floors_directory,
+    floors_of,
+    store_evaluation,
+)
+from jepa_compare.export import NoSuchRun, load_config, load_model
+from jepa_compare.runs import layout
+from jepa_compare.sweep.processes import exit_with_parent
+from jepa_compare.system import files
+
+
+def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSettings:
+    """The evaluation of `config` with `evaluation=...` and `evaluation.key=value` applied.
+
+    A preset reads what it takes from the data, as the steps of an episode, from the run's data.
+    Raises ConfigError in one line for an override of anything else and for values out of range.
+    """
+    with composition(), in_one_line(overrides):
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        presets = [o.input_line or "" for o in parsed if o.key_or_group == "evaluation"]
+        values = [o for o in parsed if o.key_or_group.startswith("evaluation.")]
+        for override in parsed:
+            if override.key_or_group != "evaluation" and override not in values:
+                raise ConfigError(
+                    f"{override.input_line}: only evaluation=... and evaluation.<key>=... change"
+                )
+        composed = compose(presets)  # the whole: its keys have their full names in errors
+        composed.data = config.data
+        if not presets:
+            composed.evaluation = config.evaluation
+        for override in values:
+            OmegaConf.update(composed, override.key_or_group, override.value(), force_add=False)
+        changed = OmegaConf.to_object(composed.evaluation)
+    assert isinstance(changed, EvaluationSettings)
+    changed.check()
+    return changed
+
+
+def settings_in(text: str) -> EvaluationSettings:
+    """The whole settings of an evaluation, as JSON. Raises ConfigError in one line."""
+    try:
+        node = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"--settings: is no JSON ({error})") from error
+    settings = from_plain(EvaluationSettings, node, "evaluation")
+    settings.check()
+    return settings
+
+
+def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "auto") -> Path:
+    """Evaluate a finished run with `settings`; returns the file with the result.
+
+    Raises NoSuchRun if the directory holds no finished run, ConfigError if the settings do not
+    fit its world.
+    """
+    path = evaluation_path(directory, settings)
+    if path.exists():
+        return path
+    config = load_config(directory)
+    config.evaluation = settings
+    torch.set_num_threads(config.training.num_threads)  # as the floors' names say
+    world = build_world(config)
+    check_world(config, world)
+    where = resolve_device(device)
+    model = load_model(directory, where)
+    step = files.read_json(directory / layout.SUMMARY)["steps"]
+    evaluator = Evaluator(world, settings, where)
+    evaluation = evaluator.evaluate(model)
+    floors = floors_of(config, world, evaluator, floors_directory(directory))
+    return store_evaluation(directory, evaluation, floors, settings, step)
+
+
+def finished_runs(paths: Sequence[Path]) -> list[Path]:
+    """The runs at or below `paths`. Raises NoSuchRun for a path with none that is finished."""
+    runs = []
+    for path in paths:
+        candidates = [path] if (path / layout.CONFIG).exists() else []
+        candidates += sorted(p.parent for p in path.glob(f"**/*/{layout.CONFIG}"))
+        missing = [
+            next((n for n in (layout.EXPORT, layout.SUMMARY) if not (run / n).exists()), None)
+            for run in candidates
+        ]
+        finished = [run for run, name in zip(candidates, missing, strict=True) if name is None]
+        if candidates and not finished:
+            raise NoSuchRun(
+                f"{candidates[0]} has no {missing[0]}: the run did not finish; give its command"
+                " again"
+            )
+        if not finished:
+            raise NoSuchRun(f"{path} holds no finished run; name a run directory, or a sweep's")
+        runs += finished
+    return runs
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evaluate") -> None:
+    """Entry point of `python -m jepa_compare.evaluate` and `jepa-compare evaluate`."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("arguments", nargs="+", metavar="RUN_DIR | evaluation=... | evaluation.k=v")
+    parser.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:<index>")
+    parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
+    args = parser.parse_args(arguments)
+    exit_with_parent()
+    overrides = [item for item in args.arguments if "=" in item and not Path(item).exists()]
+    paths = [Path(item) for item in args.arguments if item not in overrides]
+    try:
+        if not paths:
+            raise NoSuchRun("name at least one run directory")
+        runs = finished_runs(paths)
+        if args.settings:
+            wanted = [settings_in(args.settings)] * len(runs)
+        else:
+            wanted = [settings_with(load_config(run), overrides) for run in runs]
+        for number, (run, settings) in enumerate(zip(runs, wanted, strict=True), start=1):
+            path = evaluate_run(run, settings, args.device)
+            metrics = files.read_json(path)["metrics"]
+            shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
+            print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)
+    except BrokenPipeError:
+        sys.exit(1)
+    except (NoSuchRun, ConfigError, OSError) as error:
+        exit_with_error(str(error))

@@ -1,0 +1,64 @@
+"""Start or continue one run in this process; `--run DIR` needs nothing but DIR/config.json."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from jepa_compare.checks import ConfigError, exit_with_error
+from jepa_compare.evaluation.stored import evaluation_path
+from jepa_compare.export import NoSuchRun
+from jepa_compare.runs.layout import LOG
+from jepa_compare.runs.lock import Locked
+from jepa_compare.runs.writer import OtherRun, is_complete
+from jepa_compare.sweep import preflight
+from jepa_compare.sweep.job import Job, stored_job
+from jepa_compare.sweep.processes import exit_with_parent
+from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.training import ForeignCheckpoint, run
+
+log = logging.getLogger(__name__)
+NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun)
+"""What a user can put right before a run begins: said in one line."""
+
+
+def start(job: Job) -> None:
+    """Run a job, continue it, or say that it is complete: then only an evaluation that it asks for
+    and does not have is made."""
+    if not is_complete(job.directory, job.identity):
+        run(job.config, job.identity, job.directory)
+        return
+    log.info("%s is complete: skipped", job.identity["run_name"])
+    if not evaluation_path(job.directory, job.config.evaluation).exists():
+        from jepa_compare.sweep.reevaluate import evaluate_run
+
+        path = evaluate_run(job.directory, job.config.evaluation, job.config.device)
+        log.info("evaluated again, beside the first evaluation: %s", path)
+
+
+def log_to_console(file: Path | None = None) -> None:
+    """Logging as Hydra sets it up for its own jobs: to stdout, and to `file`."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    if file is not None:
+        handlers.append(logging.FileHandler(file))
+    layout = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers)
+
+
+def main() -> None:
+    """Entry point of `python -m jepa_compare.train --run DIR`."""
+    exit_with_parent()
+    parser = argparse.ArgumentParser(prog="jepa_compare.train", description=__doc__)
+    parser.add_argument("--run", type=Path, metavar="DIR", required=True)
+    directory = parser.parse_args().run
+    try:
+        job = stored_job(directory)
+        if not is_complete(directory, job.identity):
+            preflight.check([job])
+        log_to_console(directory / LOG)
+        start(job)
+    except (*NOT_STARTED, OSError) as error:
+        exit_with_error(str(error))
+    except Interrupted as error:
+        print(f"jepa_compare: {error}; the same command continues", file=sys.stderr)
+        raise SystemExit(128 + error.signum) from None
