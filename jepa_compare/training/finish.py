@@ -1,7 +1,6 @@
 """The end of a run: what was trained is evaluated and exported, and the summary written."""
 
 import logging
-from typing import Any
 
 from jepa_compare.evaluation.evaluator import Evaluation
 from jepa_compare.evaluation.pictures.draw import draw_figures
@@ -14,7 +13,9 @@ from jepa_compare.evaluation.stored import (
     store_evaluation,
 )
 from jepa_compare.export import export
-from jepa_compare.runs.layout import FIGURES
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.layout import FIGURES, SCHEMA_VERSION
+from jepa_compare.runs.records import Commit, Divergence, Hardware, Seconds, SummaryFile
 from jepa_compare.training.finite import Diverged
 from jepa_compare.training.state import RunContext, TrainingState
 
@@ -36,10 +37,10 @@ def finish(state: TrainingState, context: RunContext, diverged: Diverged | None 
     summary = summary_of(
         state, floors, evaluation, diverged=diverged, seconds=context.clock() - started
     )
-    context.writer.write_summary(summary)
-    context.tracker.summarise({"status": summary["status"], **summary["metrics"]})
-    shown = [f"{k[5:]} {v:.3g}" for k, v in summary["metrics"].items() if k in SHOWN and v]
-    log.info("%s: %s; %s", context.identity["run_name"], summary["status"], ", ".join(shown))
+    context.writer.write_summary(encode(summary))
+    context.tracker.summarise({"status": summary.status, **summary.metrics})
+    shown = [f"{k[5:]} {v:.3g}" for k, v in summary.metrics.items() if k in SHOWN and v]
+    log.info("%s: %s; %s", context.identity["run_name"], summary.status, ", ".join(shown))
 
 
 def evaluate(state: TrainingState, context: RunContext, floors: Floors) -> Evaluation:
@@ -64,30 +65,36 @@ def summary_of(
     *,
     diverged: Diverged | None,
     seconds: float,
-) -> dict[str, Any]:
+) -> SummaryFile:
     """The content of summary.json; `seconds` are those of the final evaluation."""
-    settings = state.config.training
+    settings, surroundings = state.config.training, state.provenance
     metrics = {} if evaluation is None else evaluation.metrics
     frames = state.step * settings.batch_size * settings.frames
-    return {
-        "status": run_status(metrics, floors.untrained) if evaluation else "diverged",
-        "diverged": vars(diverged) if diverged else None,
-        "collapsed_at": state.collapsed_at,
-        "alarms": state.alarms,
-        "metrics": metrics,
-        "evaluation": evaluation_hash(state.config.evaluation) if evaluation else None,
-        "untrained": floors.untrained,
-        "floors": floors.keys,
-        "steps": state.step,
-        "parameters": state.parameters(),
-        "compile": state.compile_mode,
-        "seconds": {
-            "train": state.seconds,
-            "interim_evaluations": state.interim_seconds,
-            "evaluation": seconds,
-            "total": state.seconds + state.interim_seconds + seconds,
-        },
-        "samples_per_second": frames / state.seconds if state.seconds else None,
-        "peak_memory_bytes": state.peak_memory.bytes(),
-        **state.provenance,
-    }
+    return SummaryFile(
+        schema_version=SCHEMA_VERSION,
+        status=run_status(metrics, floors.untrained) if evaluation else "diverged",
+        diverged=Divergence(step=diverged.step, term=diverged.term) if diverged else None,
+        collapsed_at=state.collapsed_at,
+        alarms=state.alarms,
+        metrics=metrics,
+        evaluation=evaluation_hash(state.config.evaluation) if evaluation else None,
+        untrained=floors.untrained,
+        floors=floors.keys,
+        steps=state.step,
+        parameters=state.parameters(),
+        compile=state.compile_mode,
+        seconds=Seconds(
+            train=state.seconds,
+            interim_evaluations=state.interim_seconds,
+            evaluation=seconds,
+            total=state.seconds + state.interim_seconds + seconds,
+        ),
+        samples_per_second=frames / state.seconds if state.seconds else None,
+        peak_memory_bytes=state.peak_memory.bytes(),
+        versions=surroundings["versions"],
+        hardware=Hardware(**surroundings["hardware"]),
+        git=Commit(**surroundings["git"]) if surroundings["git"] else None,
+        flags=surroundings["flags"],
+        environment=surroundings["environment"],
+        command=surroundings["command"],
+    )

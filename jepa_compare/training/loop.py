@@ -8,6 +8,7 @@ import torch
 
 from jepa_compare.metrics import SPREAD
 from jepa_compare.models.jepa import JEPA
+from jepa_compare.runs.records import Alarm
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.training import checkpoint
 from jepa_compare.training.progress import RunProgress
@@ -89,12 +90,12 @@ def record(state: TrainingState, context: RunContext, row: dict[str, Any]) -> No
     terms = {key[4:]: value for key, value in row.items() if key.startswith("aux/")}
     messages = state.objective.aux_loss.alarms(terms) if terms else []
     if messages and not state.alarmed:  # once per episode, not once per row
-        state.alarms += [{"step": step, "message": message} for message in messages]
+        state.alarms += [Alarm(step=step, message=message) for message in messages]
         log.warning("step %d: %s", step, "; ".join(messages))
     state.alarmed = bool(messages) if terms else state.alarmed
     collapse = state.evaluator.collapse_warning(row) if SPREAD in row else None
     if collapse is not None:
-        state.alarms.append({"step": step, "message": collapse})
+        state.alarms.append(Alarm(step=step, message=collapse))
         log.warning("%s", collapse)
         state.collapsed_at = step if state.collapsed_at is None else state.collapsed_at
 

@@ -13,6 +13,8 @@ from jepa_compare.config.schema import Config
 from jepa_compare.data.prefetch import PrefetchedBatches
 from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.latents import Batch
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.records import Alarm
 from jepa_compare.runs.writer import RunWriter
 from jepa_compare.system.interrupts import Interrupts
 from jepa_compare.system.memory import PeakMemory, keep_freed_memory
@@ -62,7 +64,7 @@ class TrainingState:
     """Of training steps, over all attempts at the run."""
     interim_seconds: float = 0.0
     """Of the evaluations between them."""
-    alarms: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
     alarmed: bool = False
     """Whether the newest row with terms of the loss had an alarm."""
     collapsed_at: int | None = None
@@ -159,7 +161,7 @@ class TrainingState:
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "metrics_bytes": metrics_bytes,
-            "alarms": self.alarms,
+            "alarms": [encode(alarm) for alarm in self.alarms],
             "alarmed": self.alarmed,
             "collapsed_at": self.collapsed_at,
             "seconds": self.seconds,
@@ -176,7 +178,8 @@ class TrainingState:
         self.objective.load_state_dict(checkpoint["objective"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.step = self.saved_at = checkpoint["step"]
-        self.alarms, self.alarmed = checkpoint["alarms"], checkpoint["alarmed"]
+        self.alarms = [Alarm(**alarm) for alarm in checkpoint["alarms"]]
+        self.alarmed = checkpoint["alarmed"]
         self.collapsed_at = checkpoint["collapsed_at"]
         self.seconds = checkpoint["seconds"]
         self.interim_seconds = checkpoint["interim_seconds"]

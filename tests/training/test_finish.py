@@ -8,6 +8,8 @@ import torch
 
 from jepa_compare.export import NoSuchRun, load_run
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.records import SummaryFile
 from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.training import Diverged, checkpoint
@@ -30,6 +32,7 @@ def test_the_run_directory_holds_what_the_contract_says(tmp_path: Path) -> None:
         layout.SUMMARY,
     }
     assert read_status(tmp_path / "run")["state"] == "completed"
+    assert encode(decode(SummaryFile, summary, layout.SUMMARY)) == summary  # nothing else in it
     assert summary["status"] in ("healthy", "dimensional_collapse", "complete_collapse")
     assert summary["parameters"]["encoder"] == 150_432
     assert set(summary["floors"]) == {

@@ -10,6 +10,7 @@ import torch
 
 from jepa_compare.losses import NoAuxLoss
 from jepa_compare.runs import layout
+from jepa_compare.runs.records import Alarm
 from jepa_compare.training import checkpoint
 from jepa_compare.training.loop import record, train
 from tests.support.runs import job, rows, training
@@ -98,7 +99,7 @@ def test_an_alarm_is_kept_once_for_as_long_as_it_lasts(
         for step, norm in enumerate((0.0, 0.0, None, 0.0, 2.0, 0.0)):
             terms = {} if norm is None else {"aux/norm": norm}
             record(state, context, {"step": step, **terms})
-    assert state.alarms == [{"step": 0, "message": "small"}, {"step": 5, "message": "small"}]
+    assert state.alarms == [Alarm(step=step, message="small") for step in (0, 5)]
     assert caplog.text.count("small") == 2
 
 

@@ -9,6 +9,7 @@ from jepa_compare import build
 from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.evaluation.held_out import sample_held_out
 from jepa_compare.rng import generator
+from jepa_compare.runs.records import Alarm
 from jepa_compare.training import checkpoint
 from jepa_compare.training.state import TrainingState
 from jepa_compare.training.step import training_step
@@ -70,7 +71,7 @@ def test_a_restored_state_goes_on_as_the_saved_one(tmp_path: Path) -> None:
     saved, restored = built(*dino), built(*dino)
     advance(saved, 3)
     saved.seconds, saved.interim_seconds, saved.compile_mode = 1.0, 2.0, "off"
-    saved.alarms, saved.alarmed, saved.collapsed_at = [{"step": 1, "message": "m"}], True, 2
+    saved.alarms, saved.alarmed, saved.collapsed_at = [Alarm(step=1, message="m")], True, 2
     content = saved.to_checkpoint(run_hash="0123abcd", metrics_bytes=17)
     checkpoint.save(tmp_path, content)
     loaded = checkpoint.load(tmp_path, "0123abcd", CPU)
