@@ -143,7 +143,9 @@ class Evaluator:
         tensors = {key: value for key, value in values.items() if isinstance(value, Tensor)}
         stacked = [value.to(self.device, torch.float64).reshape(()) for value in tensors.values()]
         numbers = torch.stack(stacked).tolist() if stacked else []
-        return {**values, **dict(zip(tensors, numbers, strict=True))}
+        read = dict(zip(tensors, numbers, strict=True))
+        plain = {key: v for key, v in values.items() if not isinstance(v, Tensor)}
+        return {key: read[key] if key in read else plain[key] for key in values}
 
 
 def build_measures(settings: EvaluationSettings) -> dict[str, Measure]:
