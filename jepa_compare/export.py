@@ -54,7 +54,7 @@ def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:
         raise NoSuchRun(
             f"{directory} has no {layout.EXPORT}: the run did not finish; give its command again"
         )
-    model = build.build_model(config, build.build_world(config))
+    model = build.build_model(config, build.build_source(config))
     does_not_fit = f"{weights} does not fit the model of its own {layout.CONFIG}:"
     try:
         missing, unexpected = model.load_state_dict(load_file(weights), strict=False)
