@@ -181,7 +181,7 @@ def check_source(config: Config, source: Source) -> None:
             ) from error
     planning, suite = config.evaluation.planning, source.task_suite
     if suite is None:
-        return
+        return  # and nothing is planned
     for kind in planning.kinds:
         if kind not in suite.kinds:
             raise ConfigError(
