@@ -89,7 +89,7 @@ def references(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[Referenc
 
     Rows share a floor when they name the same file; a sweep over two worlds has two of each.
     """
-    references: list[Reference] = []
+    references = []
     for policy, label in POLICIES.items():
         shared = _sharing(rows, policy)
         for members in shared:

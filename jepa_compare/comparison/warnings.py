@@ -135,7 +135,7 @@ def _about_shape(
     primary: Metric,
     skewed: Sequence[str],
 ) -> list[str]:
-    warnings: list[str] = []
+    warnings = []
     columns = [describe(key) for key in skewed]
     labels = [column.label for column in columns if column.downstream or column == primary]
     if labels:
