@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout th
 
 from jepa_compare.build import build_source
 from jepa_compare.data import TwoRooms
-from jepa_compare.data.environment import Rectangle, play
+from jepa_compare.data.environment import play
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw_planning
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
@@ -38,7 +38,9 @@ TITLES = {
 }
 
 
-def draw_room(axes: Axes, size: tuple[int, ...], obstacles: list[Rectangle]) -> None:
+def draw_room(
+    axes: Axes, size: tuple[int, ...], obstacles: list[tuple[float, float, float, float]]
+) -> None:
     for x0, y0, x1, y1 in obstacles:
         axes.add_patch(patches.Rectangle((x0, y0), x1 - x0, y1 - y0, color=WALL, linewidth=0))
     *_, height, width = size
@@ -87,8 +89,8 @@ def draw_world(path: Path) -> None:
         ):
             policy = suite.policy(name, generator(0, "evaluation"))
             states = play(source.environment, policy, start, goal, settings.planning.steps, None)
-            path = torch.cat([suite.position(state) for state in states])
-            axes.plot(*path.T, marker=".", markersize=3, label=label, **style)
+            walk = torch.cat([suite.position(state) for state in states])
+            axes.plot(*walk.T, marker=".", markersize=3, label=label, **style)
         (x, y), (goal_x, goal_y) = start[0, :2].tolist(), goal[0, :2].tolist()
         axes.plot(x, y, "o", color="black", markerfacecolor="white", label="start", zorder=3)
         axes.plot(goal_x, goal_y, "*", color="black", markersize=10, label="goal", zorder=3)

@@ -109,14 +109,14 @@ def best_row(
 
 def _rivals(leader: str, rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric) -> list[str]:
     """Rows that no test shows to be worse than `leader`."""
-    beaten = {
-        pair.b if pair.a == leader else pair.a
-        for pair in pairs
-        if pair.separable
-        and leader in (pair.a, pair.b)
-        and is_better(metric, pair.mean if pair.a == leader else -pair.mean)
-    }
+    beaten = {label for pair in pairs for label in (pair.a, pair.b) if _beats(pair, leader, metric)}
     return [row.label for row in rows if row.label != leader and row.label not in beaten]
+
+
+def _beats(pair: Pair, label: str, metric: Metric) -> bool:
+    """Whether the test shows that the row with this label is better than the other."""
+    mean = pair.mean if pair.a == label else -pair.mean
+    return pair.separable and label in (pair.a, pair.b) and is_better(metric, mean)
 
 
 def _scored(rows: Sequence[Row], estimates: Mapping[str, Estimate]) -> list[Row]:
@@ -185,20 +185,20 @@ def conclusion(
     """One or two sentences on one metric. Rows without a score are left aside."""
     every, rows = len(rows), _scored(rows, estimates)
     pairs = [pair for pair in pairs if estimates[pair.a].n and estimates[pair.b].n]
-    leader = leading_row(rows, estimates, metric)
     if not rows:
         return f"No run has a score for {metric.label}."
     if not metric.downstream:
         return f"{metric.label} is a diagnostic: it ranks nothing."
     if len(rows) < 2:
         return f"One row with a score for {metric.label}: there is nothing to compare."
-    best = best_row(rows, estimates, pairs, metric)
-    if best is not None:
+    leader = leading_row(rows, estimates, metric)
+    assert leader is not None  # a downstream metric has a direction
+    rivals = _rivals(leader, rows, pairs, metric)
+    of_leader = [pair for pair in pairs if leader in (pair.a, pair.b)]
+    if not rivals:
         others = "every other row" + " with a score" * (every > len(rows))
-        return (
-            f"{best} is best by {metric.label}, separable from {others}"
-            f" ({_smallest_lead(best, pairs)})."
-        )
+        closest = min(of_leader, key=lambda pair: abs(pair.mean)).sentence
+        return f"{leader} is best by {metric.label}, separable from {others} ({closest})."
     tested = [pair for pair in pairs if not pair.note]
     if not tested:
         if max(estimates[row.label].n for row in rows) < 2:
@@ -219,29 +219,20 @@ def conclusion(
     )
     if baseline is not None:
         better = sum(
-            pair.separable and is_better(metric, pair.mean if pair.b == baseline else -pair.mean)
-            for pair in tested
+            _beats(pair, pair.a if pair.b == baseline else pair.b, metric) for pair in tested
         )
         return (
             f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
             f" {tally}"
         )
-    assert leader is not None  # a downstream metric has a direction
-    met = {label for pair in pairs for label in (pair.a, pair.b) if leader in (pair.a, pair.b)}
+    met = {label for pair in of_leader for label in (pair.a, pair.b)}
     if any(estimates[row.label].n > 1 and row.label not in met for row in rows):
         return (
             f"{len(rows)} rows are too many to test every pair: losses are tested where all other"
             f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
         )
     seeds = max(len(pair.differences) for pair in tested)
-    rivals = listed(_rivals(leader, rows, pairs, metric), 3)
     return (
         f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {rivals} with {plural(seeds, 'seed')}. {tally}"
+        f" {listed(rivals, 3)} with {plural(seeds, 'seed')}. {tally}"
     )
-
-
-def _smallest_lead(best: str, pairs: Sequence[Pair]) -> str:
-    """The sentence of the closest rival."""
-    of_best = [pair for pair in pairs if best in (pair.a, pair.b)]
-    return min(of_best, key=lambda pair: abs(pair.mean)).sentence

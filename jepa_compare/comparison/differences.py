@@ -86,7 +86,7 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     if len({run.loss for run in runs}) > 1:  # not choices: an alias is the same loss
         groups.append(LOSS)
     axes = list(groups)
-    unswept = []
+    unswept: list[str] = []
     for key in varying:
         governing = [group for group in groups if governs(group, key)]
         if governing and _function_of(runs, key, governing):

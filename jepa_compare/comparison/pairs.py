@@ -4,7 +4,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from jepa_compare.comparison.statistics import (
 )
 from jepa_compare.metrics import Metric
 
-Scores = Mapping[int, float]
 Unit = tuple[Value, ...]
 """What two runs share that are paired: the seed, then the settings that both rows average over."""
 Units = Mapping[Unit, Sequence[Run]]
@@ -56,47 +55,39 @@ def compare_pairs(
         chosen = list(itertools.combinations(rows, 2))
     else:
         chosen = _within_combinations(rows)
-    if not chosen:
-        return ()
-    pairer = _Pairer(metric, analysis_set)
-    paired = [pairer.pair(a, b) for a, b in chosen]
-    seeds = sorted({seed for pair in paired for seed in pair.differences})
-    table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in paired], float)
-    table = table.reshape(len(paired), len(seeds))
-    clean = np.array([not pair.confounded for pair in paired])
-    test, flipped = t_test(table), sign_flip(table)
+    pairer = _Pairer(metric, analysis_set, scores)
+    return _tested([pairer.pair(a, b) for a, b in chosen], metric) if chosen else ()
+
+
+def _tested(pairs: Sequence[Pair], metric: Metric) -> tuple[Pair, ...]:
+    """The pairs with intervals, tests and sentences."""
+    seeds = sorted({seed for pair in pairs for seed in pair.differences})
+    table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in pairs], float)
+    table = table.reshape(len(pairs), len(seeds))
+    clean = np.array([not pair.confounded for pair in pairs])
+    test, flipped = t_test(table), np.where(clean, sign_flip(table), np.nan)
     p = np.where(clean, test.p, np.nan)
     family = np.where(clean & (test.n > 1), np.nan_to_num(test.p, nan=1.0), np.nan)
     corrected = np.where(np.isnan(p), np.nan, holm(family))
     level = ALPHA / max(1, int(np.count_nonzero(~np.isnan(family))))
-    return tuple(
-        conclusion.with_sentence(
-            Pair(
-                a=pair.a.label,
-                b=pair.b.label,
-                metric=metric.key,
-                analysis_set=analysis_set,
-                differences=pair.differences,
-                dropped=len({*pair.a.seeds, *pair.b.seeds}) - len(pair.differences),
-                mean=float(test.mean[i]),
-                interval=test.interval(i),
-                p=float(p[i]),
-                p_holm=float(corrected[i]),
-                p_sign_flip=float(flipped[i]) if clean[i] else math.nan,
-                improvement=_improvement(scores[pair.a.label], scores[pair.b.label], metric),
-                detectable=math.nan
-                if math.isnan(p[i])
-                else detectable_difference(float(test.sd[i]), len(pair.differences), level),
-                tasks=pair.tasks,
-                confounded=pair.confounded,
-                separable=bool(corrected[i] < ALPHA),
-                note=_why_no_test(pair) if math.isnan(p[i]) else "",
-                sentence="",
-            ),
-            metric,
+    results: list[Pair] = []
+    for i, pair in enumerate(pairs):
+        result = replace(
+            pair,
+            mean=float(test.mean[i]),
+            interval=test.interval(i),
+            p=float(p[i]),
+            p_holm=float(corrected[i]),
+            p_sign_flip=float(flipped[i]),
+            separable=bool(corrected[i] < ALPHA),
         )
-        for i, pair in enumerate(paired)
-    )
+        if math.isnan(p[i]):
+            result = replace(result, note=_why_no_test(pair))
+        else:
+            least = detectable_difference(float(test.sd[i]), len(pair.differences), level)
+            result = replace(result, detectable=least)
+        results.append(conclusion.with_sentence(result, metric))
+    return tuple(results)
 
 
 def _within_combinations(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
@@ -108,19 +99,7 @@ def _within_combinations(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     return pairs if len(pairs) <= MOST_PAIRS else []
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Paired:
-    """Two rows side by side."""
-
-    a: Row
-    b: Row
-    differences: dict[int, float]
-    """a - b per seed."""
-    tasks: tuple[int, int, int] | None
-    confounded: tuple[str, ...]
-
-
-def _why_no_test(pair: _Paired) -> str:
+def _why_no_test(pair: Pair) -> str:
     if pair.confounded:
         return f"also differ in {', '.join(pair.confounded)}: no test"
     if len(pair.differences) < 2:
@@ -128,23 +107,19 @@ def _why_no_test(pair: _Paired) -> str:
     return "the difference does not vary over seeds: no test"
 
 
-def _improvement(a: Scores, b: Scores, metric: Metric) -> float | None:
-    if min(len(a), len(b)) < FEWEST_FOR_SHAPE or metric.better is None:
-        return None
-    x, y = np.array(list(a.values())), np.array(list(b.values()))
-    return probability_of_improvement(x, y, metric.better == "higher")
-
-
 class _Pairer:
     """Pairs rows on one metric in one analysis set; each row is sorted into units once."""
 
-    def __init__(self, metric: Metric, analysis_set: AnalysisSet) -> None:
-        self.metric = metric
+    def __init__(
+        self, metric: Metric, analysis_set: AnalysisSet, scores: Mapping[str, Mapping[int, float]]
+    ) -> None:
+        """`scores`: by row label and seed."""
+        self.metric, self.scores = metric, scores
         self.analysis_set: AnalysisSet = analysis_set
         self._kind = metric.name.removeprefix("success_") if metric.is_success else None
         self._units: dict[tuple[str, tuple[str, ...]], Units] = {}
 
-    def pair(self, a: Row, b: Row) -> _Paired:
+    def pair(self, a: Row, b: Row) -> Pair:
         """Mean difference per seed over the units that both rows have a score for."""
         keys = _matching(a, b)
         of_a, of_b = self._by_unit(a, keys), self._by_unit(b, keys)
@@ -161,10 +136,15 @@ class _Pairer:
         for (seed, *_), gap in zip(units, gaps, strict=True):
             assert isinstance(seed, int)
             per_seed[seed].append(gap)
-        return _Paired(
-            a=a,
-            b=b,
-            differences={seed: sum(v) / len(v) for seed, v in sorted(per_seed.items())},
+        differences = {seed: sum(v) / len(v) for seed, v in sorted(per_seed.items())}
+        return Pair(
+            a=a.label,
+            b=b.label,
+            metric=self.metric.key,
+            analysis_set=self.analysis_set,
+            differences=differences,
+            dropped=len({*a.seeds, *b.seeds}) - len(differences),
+            improvement=self._improvement(a, b),
             tasks=tasks,
             confounded=tuple(key for key in a.unswept if _confounds(key, a, b)),
         )
@@ -178,6 +158,12 @@ class _Pairer:
                     units[(run.seed, *(value_of(run, key) for key in keys))].append(run)
             self._units[slot] = units
         return self._units[slot]
+
+    def _improvement(self, a: Row, b: Row) -> float | None:
+        x, y = (np.array(list(self.scores[row.label].values())) for row in (a, b))
+        if min(len(x), len(y)) < FEWEST_FOR_SHAPE or self.metric.better is None:
+            return None
+        return probability_of_improvement(x, y, self.metric.better == "higher")
 
     def _score(self, runs: Sequence[Run]) -> float:
         return sum(score(run, self.metric, self.analysis_set) for run in runs) / len(runs)

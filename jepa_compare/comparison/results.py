@@ -5,8 +5,9 @@ one with its untrained encoder's, a failed, interrupted or unfinished one is mis
 dropped and counted). "healthy": only runs whose status is healthy.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
@@ -91,29 +92,29 @@ class Pair:
     """a - b per seed that both rows have."""
     dropped: int
     """Seeds that one of the two rows has a run of, and that could not be paired."""
-    mean: float
-    interval: tuple[float, float] | None
+    mean: float = math.nan
+    interval: tuple[float, float] | None = None
     """95 % paired t-interval, of this comparison alone."""
-    p: float
+    p: float = math.nan
     """Paired t, two-sided; NaN when there is no test."""
-    p_holm: float
+    p_holm: float = math.nan
     """The same, corrected by Holm for all pairs of this metric and analysis set."""
-    p_sign_flip: float
+    p_sign_flip: float = math.nan
     """Exact permutation test over the signs, not corrected."""
     improvement: float | None
     """Probability that a run of a beats one of b; None under five seeds."""
-    detectable: float
+    detectable: float = math.nan
     """Difference that this test would have found with power .8 at .05 divided by the number of
     pairs (what Holm asks of the first); NaN when there is no test."""
     tasks: tuple[int, int, int] | None
     """(only a solved, only b solved, all) tasks over the paired seeds; None without rows."""
     confounded: tuple[str, ...]
     """Keys in which the two rows differ without being an axis: no test is made then."""
-    separable: bool
+    separable: bool = False
     """p_holm < .05."""
-    note: str
+    note: str = ""
     """Why there is no test, or ""."""
-    sentence: str
+    sentence: str = ""
     """The result in words."""
 
 
@@ -156,8 +157,13 @@ class Comparison:
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]
-    provenance: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    provenance: Mapping[str, Mapping[str, int]]
     """Runs per value of each version, hardware, commit and command."""
+
+    @property
+    def primary_pairs(self) -> tuple[Pair, ...]:
+        """Pairs on the primary metric, of all runs; none if there are too many rows."""
+        return self.pairs.get(("all", self.primary.key), ())
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

@@ -28,7 +28,7 @@ def resolve_keys(names: Sequence[str], runs: Sequence[Run]) -> tuple[str, ...]:
     Raises ValueError in one line for an unknown or ambiguous name.
     """
     known = {LOSS} | {key for run in runs for key in (*run.config, *run.choices, *run.provenance)}
-    keys = []
+    keys: list[str] = []
     for name in names:
         meant = [name] if name in known else sorted(k for k in known if k.endswith(f".{name}"))
         if not meant:
@@ -81,7 +81,7 @@ def _group(runs: Sequence[Run], keys: tuple[str, ...]) -> dict[tuple[Value, ...]
     agrees on the rest, so that a failure is counted where it belongs.
     """
     groups: dict[tuple[Value, ...], list[Run]] = defaultdict(list)
-    unfinished = []
+    unfinished: list[Run] = []
     for run in runs:
         if all(is_known(run, key) for key in keys):
             groups[tuple(value_of(run, key) for key in keys)].append(run)
@@ -116,7 +116,7 @@ def _labels(
         same = [v[key] for v, of in zip(values, axes, strict=True) if of[LOSS] == axes[index][LOSS]]
         return len(set(same)) > 1
 
-    labels = []
+    labels: list[str] = []
     for index, (values, others) in enumerate(zip(axes, unswept, strict=True)):
         parts = [str(values[key]) for key in LOSS_KEYS if key in values][:1]
         parts += [f"{s}={as_text(values[k])}" for k, s in shown.items() if varies(k, index, axes)]

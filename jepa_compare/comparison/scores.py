@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from jepa_compare.comparison.results import AnalysisSet, Estimate, Reference, Row
 from jepa_compare.comparison.runs import Floor, Run
@@ -61,8 +62,10 @@ def estimate(scores: Mapping[int, float], seeds: int) -> Estimate:
     )
 
 
-def score_matrix(rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet) -> np.ndarray:
-    """[rows seeds] of scores over all seeds of the comparison, NaN where one is missing."""
+def score_matrix(
+    rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet
+) -> Float[np.ndarray, "rows seeds"]:
+    """Scores of rows over all seeds of the comparison, NaN where one is missing."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
     place = {seed: index for index, seed in enumerate(seeds)}
     matrix = np.full((len(rows), len(seeds)), np.nan)
@@ -77,7 +80,7 @@ def references(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[Referenc
 
     Rows share a floor when they name the same file; a sweep over two worlds has two of each.
     """
-    references = []
+    references: list[Reference] = []
     named = {name for row in rows for run in row.runs for name in run.floors}
     for policy in reference_policies(named):
         shared = _sharing(rows, policy.name)
@@ -137,7 +140,7 @@ def _reference_estimates(
         measured += [(run.seed, run.untrained) for run in runs]
         average = statistics.median_low
     seedless = all(floor.seed is None for floor in floors)
-    estimates = {}
+    estimates: dict[str, Estimate] = {}
     for metric in metrics:
         values: dict[int, list[float]] = defaultdict(list)
         for seed, numbers in measured:

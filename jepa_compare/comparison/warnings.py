@@ -64,12 +64,12 @@ def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:
 
 
 def _about_outcomes(rows: Sequence[Row]) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     for row in rows:
         bad = [f"{row.counts[o]} {o.replace('_', ' ')}" for o in OUTCOMES[1:] if o in row.counts]
         if not bad:
             continue
-        effects = []
+        effects: list[str] = []
         if "diverged" in row.counts:
             effects.append("a diverged run counts with its untrained encoder's score")
         if any(o in row.counts for o in ("failed", "interrupted", "running", "queued")):
@@ -82,7 +82,7 @@ def _about_outcomes(rows: Sequence[Row]) -> list[str]:
 def _about_seeds(
     rows: Sequence[Row], estimates: Mapping[str, Estimate], pairs: Sequence[Pair]
 ) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     single = [row.label for row in rows if estimates[row.label].n == 1]
     if single:
         warnings.append(f"One seed, so no interval and no test: {listed(single)}.")
@@ -135,7 +135,7 @@ def _about_shape(
     primary: Metric,
     skewed: Sequence[Metric],
 ) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     labels = [metric.label for metric in skewed if metric.downstream or metric == primary]
     if labels:
         warnings.append(

@@ -36,7 +36,7 @@ def markdown(comparison: Comparison) -> str:
     for combination in combinations(comparison):
         parts += [f"## {escape(combination.title)}", escape(combination.conclusion)]
         parts.append(table(combination.grid))
-    pairs = comparison.pairs.get(("all", primary.key), ())
+    pairs = comparison.primary_pairs
     if pairs:
         parts += [
             f"## Paired differences in {escape(primary.label)}",

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jepa_compare.comparison.conclusion import (
     conclusion,
@@ -89,7 +89,7 @@ def cell(metric: Metric, estimate: Estimate | None) -> str:
     return f"{mean} ({1 if estimate.n == 1 else '='})"
 
 
-def status_text(row: Row) -> str:
+def outcomes_text(row: Row) -> str:
     """ "2 healthy, 1 failed"."""
     return ", ".join(f"{row.counts[o]} {o.replace('_', ' ')}" for o in OUTCOMES if o in row.counts)
 
@@ -117,15 +117,12 @@ def main_table(
         (reference.label, "", *(cell(m, reference.estimates.get(m.key)) for m in metrics), "")
         for reference in comparison.references
     ]
-    labels = [row.label for row in comparison.rows]
-    return Grid(
-        header=plain.header,
+    labels = [row.label for row in comparison.rows if analysis_set == "all"]
+    return replace(
+        plain,
         lines=(*plain.lines, *floors),
         sections=(len(plain.lines),) if floors else (),
-        strong=(labels.index(comparison.best),)
-        if comparison.best and analysis_set == "all"
-        else (),
-        left=2,
+        strong=(labels.index(comparison.best),) if comparison.best in labels else (),
     )
 
 
@@ -140,9 +137,7 @@ class Combination:
     grid: Grid
 
 
-def combinations(
-    comparison: Comparison, analysis_set: AnalysisSet = "all"
-) -> tuple[Combination, ...]:
+def combinations(comparison: Comparison) -> tuple[Combination, ...]:
     """A table per combination of the axes beside the loss, best row first.
 
     Empty when nothing but the loss was swept, or when no combination has two rows.
@@ -154,14 +149,13 @@ def combinations(
     if len(groups) < 2 or max(map(len, groups.values())) < 2:
         return ()
     primary, names = comparison.primary, short_names(keys)
-    pairs = comparison.pairs.get((analysis_set, primary.key), ())
     tables = []
     for values, rows in groups.items():
-        estimates = {row.label: comparison.estimate(row, primary, analysis_set) for row in rows}
-        within = [pair for pair in pairs if pair.a in estimates and pair.b in estimates]
+        estimates = {row.label: comparison.estimate(row, primary) for row in rows}
+        within = [p for p in comparison.primary_pairs if {p.a, p.b} <= estimates.keys()]
         parts = [f"{names[k]}={as_text(v)}" for k, v in zip(keys, values, strict=True)]
         words = "" if comparison.baseline else conclusion(rows, estimates, within, primary)
-        grid = rows_table(comparison, rows, analysis_set)
+        grid = rows_table(comparison, rows)
         tables.append(Combination(title=", ".join(parts), conclusion=words, grid=grid))
     return tuple(sorted(tables, key=lambda combination: combination.title))
 
@@ -184,7 +178,7 @@ def rows_table(
                     cell(metric, comparison.estimate(row, metric, analysis_set))
                     for metric in metrics
                 ),
-                status_text(row),
+                outcomes_text(row),
             )
             for row in rows
         ),

@@ -25,7 +25,7 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
 
     `whole` adds the table of healthy runs and everything that was left out.
     """
-    pairs = comparison.pairs.get(("all", comparison.primary.key), ())
+    pairs = comparison.primary_pairs
     most = len(pairs) if whole else _MOST_PAIRS
     blocks = [
         _heading(comparison),
@@ -110,7 +110,7 @@ def _colour(text: str) -> str:
 
 def _pair_lines(comparison: Comparison, most: int) -> list[str]:
     """The sentences of the primary metric's pairs, separable ones first."""
-    pairs = comparison.pairs.get(("all", comparison.primary.key), ())
+    pairs = comparison.primary_pairs
     ordered = sorted(pairs, key=lambda pair: (not pair.separable, bool(pair.note)))
     sentences = [pair.sentence for pair in ordered]
     return [f"- {line}" for line in first_lines(sentences, most, "more pairs, in the files")]

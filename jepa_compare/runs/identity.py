@@ -81,7 +81,7 @@ def without_idle(
     node: Mapping[str, Any], config: Mapping[str, object], path: str = ""
 ) -> dict[str, Any]:
     """The settings of `node`, at the dotted `path` of a config, that can change a number."""
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, value in node.items():
         key = f"{path}.{name}" if path else name
         if counts(key, config):

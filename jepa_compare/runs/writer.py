@@ -1,6 +1,5 @@
 """The training half's side of a run directory: one owner, status at every moment, metrics."""
 
-import json
 import logging
 import os
 import socket
@@ -8,16 +7,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.layout import State
+from jepa_compare.runs.codec import decode, encode
 from jepa_compare.runs.lock import DirectoryLock
+from jepa_compare.runs.records import ConfigFile, Failure, State, StatusFile, SummaryFile
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 
+T = TypeVar("T")
 EXIT_SECONDS = 15.0
 """How long an owner that was asked to leave may take."""
 log = logging.getLogger(__name__)
@@ -39,45 +41,48 @@ def differing_keys(old: Any, new: Any, prefix: str = "") -> list[str]:
     return [] if old == new else [f"{prefix.rstrip('.')}: {old} -> {new}"]
 
 
-def read_status(directory: Path) -> dict[str, Any]:
-    """The status of a run of ours; an empty mapping where there is none or it is damaged."""
-    try:
-        status = files.read_json(directory / layout.STATUS)
-    except (OSError, ValueError):
-        return {}
-    return status if isinstance(status, dict) else {}
+def read_status(directory: Path) -> StatusFile | None:
+    """How far a run of ours is; None where nothing says so, or nothing readable."""
+    return _read(StatusFile, directory, layout.STATUS)
 
 
-def read_config(directory: Path) -> dict[str, Any]:
-    """The identity of a run of ours; an empty mapping where there is none or it is damaged."""
-    try:
-        identity = files.read_json(directory / layout.CONFIG)
-    except (OSError, ValueError):
-        return {}
-    whole = isinstance(identity, dict) and {"hash", "config"} <= identity.keys()
-    return identity if whole else {}
+def read_config(directory: Path) -> ConfigFile | None:
+    """What identifies a run of ours; None where there is none or it is damaged."""
+    return _read(ConfigFile, directory, layout.CONFIG)
 
 
-def is_complete(directory: Path, identity: Mapping[str, Any]) -> bool:
-    """Whether `directory` holds this very run, finished."""
-    if read_status(directory).get("state") != "completed":
+def is_complete(directory: Path, run_hash: str) -> bool:
+    """Whether `directory` holds the run `run_hash`, finished."""
+    status, config = read_status(directory), read_config(directory)
+    if status is None or status.state != "completed" or config is None or config.hash != run_hash:
         return False
+    return _read(SummaryFile, directory, layout.SUMMARY) is not None
+
+
+def _read(kind: type[T], directory: Path, name: str) -> T | None:
     try:
-        summary = files.read_json(directory / layout.SUMMARY)
+        return decode(kind, files.read_json(directory / name), name)
     except (OSError, ValueError):
-        return False
-    finished = isinstance(summary, dict) and "metrics" in summary
-    return finished and read_config(directory).get("hash") == identity["hash"]
+        return None
 
 
-def write_queued(directory: Path, identity: Mapping[str, Any], steps: int) -> None:
+def write_queued(directory: Path, config: ConfigFile, steps: int) -> None:
     """Announce a run that has not started, unless it has already begun or ended."""
-    if read_status(directory):
+    if read_status(directory) is not None:
         return
-    files.write_json(directory / layout.CONFIG, identity)
-    status = {"state": "queued", "step": 0, "steps": steps, "host": None, "pid": None}
-    status |= {"heartbeat": time.time(), "started": None, "ended": None, "exception": None}
-    files.write_json(directory / layout.STATUS, status)
+    files.write_json(directory / layout.CONFIG, encode(config))
+    status = StatusFile(
+        state="queued",
+        step=0,
+        steps=steps,
+        host=None,
+        pid=None,
+        heartbeat=time.time(),
+        started=None,
+        ended=None,
+        exception=None,
+    )
+    files.write_json(directory / layout.STATUS, encode(status))
 
 
 def record_death(directory: Path, how: str, pid: int) -> None:
@@ -86,14 +91,13 @@ def record_death(directory: Path, how: str, pid: int) -> None:
     Nothing is said of a run that another process has taken: that one lives.
     """
     status = read_status(directory)
-    died_running = status.get("state") == "running" and (
-        (status.get("host"), status.get("pid")) == (socket.gethostname(), pid)
-    )
-    if not died_running and status.get("state") != "queued":
+    if status is None:
         return
-    exception = {"type": "JobDied", "message": how, "traceback": "", "resumable": True}
-    status |= {"state": "failed", "ended": time.time(), "exception": exception}
-    files.write_json(directory / layout.STATUS, status)
+    here = (status.host, status.pid) == (socket.gethostname(), pid)
+    if status.state == "queued" or (status.state == "running" and here):
+        failure = Failure(type="JobDied", message=how, traceback="", resumable=True)
+        status = replace(status, state="failed", ended=time.time(), exception=failure)
+        files.write_json(directory / layout.STATUS, encode(status))
 
 
 class RunWriter:
@@ -107,7 +111,7 @@ class RunWriter:
     def __init__(
         self,
         directory: Path,
-        identity: Mapping[str, Any],
+        config: ConfigFile,
         steps: int,
         patience: float = EXIT_SECONDS,
         on_wait: Callable[[], None] | None = None,
@@ -121,7 +125,7 @@ class RunWriter:
         self.step = 0
         self.first_step = 0
         """Where this attempt began."""
-        self._identity = identity
+        self._config = config
         self._steps = steps
         self._started = time.time()
         self._state: State | None = None
@@ -142,28 +146,29 @@ class RunWriter:
 
     def _claim(self) -> None:
         status = read_status(self.directory)
-        state = status.get("state")
-        self.previous = None if state == "queued" else state
-        self.taken_over = self._lock.taken_over if state == "running" else None
-        exception = status.get("exception") or {}
-        self.fresh_start = state == "failed" and not exception.get("resumable", False)
+        if status is not None:
+            self.previous = None if status.state == "queued" else status.state
+            self.taken_over = self._lock.taken_over if status.state == "running" else None
+            resumable = status.exception is not None and status.exception.resumable
+            self.fresh_start = status.state == "failed" and not resumable
         config = self.directory / layout.CONFIG
-        old = read_config(self.directory)
-        if old and old["hash"] != self._identity["hash"]:
-            changed = differing_keys(old["config"], self._identity["config"])
+        stored = read_config(self.directory)
+        if stored is not None and stored.hash != self._config.hash:
+            changed = differing_keys(stored.config, self._config.config)
             raise OtherRun(
                 f"{self.directory} holds another run ({'; '.join(changed)}); choose another"
                 " hydra.run.dir, or remove it"
             )
         # A damaged one is written anew where the directory's name says which run it is.
-        if not old and config.exists() and not self.directory.name.endswith(self._identity["hash"]):
+        named_after_it = self.directory.name.endswith(self._config.hash)
+        if stored is None and config.exists() and not named_after_it:
             raise OtherRun(
                 f"{config} is damaged and may be another run's; choose another hydra.run.dir, or"
                 " remove it"
             )
         for folder in (self.directory, self.directory / layout.EVALUATIONS):
             files.remove_leftovers(folder)
-        files.write_json(config, self._identity)
+        files.write_json(config, encode(self._config))
         self._state = "running"
         self._write_status(self._status())
         (self.directory / layout.SUMMARY).unlink(missing_ok=True)  # an earlier attempt's
@@ -202,61 +207,44 @@ class RunWriter:
             if self._state == "running":
                 self._write_status(self._status())
 
-    def _status(self, error: BaseException | None = None) -> dict[str, Any]:
+    def _status(self, error: BaseException | None = None) -> StatusFile:
         now = time.time()
-        status: dict[str, Any] = {
-            "state": self._state,
-            "step": self.step,
-            "first_step": self.first_step,
-            "steps": self._steps,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "heartbeat": now,
-            "started": self._started,
-            "ended": None if self._state == "running" else now,
-            "exception": None,
-        }
-        if self._state == "failed" and error is not None:
-            status["exception"] = {
-                "type": type(error).__name__,
-                "message": str(error),
-                "traceback": "".join(traceback.format_exception(error)),
-                "resumable": isinstance(error, _ENVIRONMENTAL)
-                or getattr(error, "resumable", False)
-                or type(error).__name__ == "OutOfMemoryError",
-            }
-        return status
+        assert self._state is not None
+        return StatusFile(
+            state=self._state,
+            step=self.step,
+            first_step=self.first_step,
+            steps=self._steps,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            heartbeat=now,
+            started=self._started,
+            ended=None if self._state == "running" else now,
+            exception=_failure(error) if self._state == "failed" and error is not None else None,
+        )
 
-    def _write_status(self, status: dict[str, Any]) -> None:
+    def _write_status(self, status: StatusFile) -> None:
         path = self.directory / layout.STATUS
         try:
-            files.write_json(path, status)
+            files.write_json(path, encode(status))
         except OSError:
-            if not status["exception"]:
+            if status.exception is None:
                 raise
             # No room for a second file: into the room that the first one has.
-            status["exception"]["traceback"] = ""
+            short = replace(status, exception=replace(status.exception, traceback=""))
             with path.open("r+b") as file:
-                file.write(files.to_json(status).encode())
+                file.write(files.to_json(encode(short)).encode())
                 file.truncate()
 
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
+    def write_summary(self, summary: SummaryFile) -> None:
         """Write the summary: the last file of a run."""
-        files.write_json(
-            self.directory / layout.SUMMARY,
-            {"schema_version": layout.SCHEMA_VERSION, **summary},
-        )
+        files.write_json(self.directory / layout.SUMMARY, encode(summary))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row; it is in the kernel's hands when this returns."""
         path = self.directory / layout.METRICS
         with files.naming(path), path.open("ab") as file:
             file.write((files.to_json(dict(row)) + "\n").encode())
-
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """The rows so far."""
-        lines = (self.directory / layout.METRICS).read_text().splitlines()
-        return [json.loads(line) for line in lines]
 
     def sync_metrics(self) -> int:
         """Force the rows to disk; returns their length in bytes, for a checkpoint to remember."""
@@ -275,3 +263,14 @@ class RunWriter:
                 return False
             file.truncate(length)
         return True
+
+
+def _failure(error: BaseException) -> Failure:
+    kind = type(error).__name__
+    resumable = isinstance(error, _ENVIRONMENTAL) or kind == "OutOfMemoryError"
+    return Failure(
+        type=kind,
+        message=str(error),
+        traceback="".join(traceback.format_exception(error)),
+        resumable=resumable or getattr(error, "resumable", False),
+    )

@@ -1,7 +1,7 @@
 """Do the intervals cover, and how often is a conclusion false? Simulated sweeps with known truth.
 
     python scripts/benchmark/calibration.py                     2,000 sweeps a line; the README's
-    python scripts/benchmark/calibration.py --sweeps 200        a look
+    python scripts/benchmark/calibration.py --sweeps 200        a first impression
 
 Five losses and 3, 5 or 10 seeds; runs of one seed share half of their variance; every sweep goes
 through `jepa_compare.comparison.compare`. Prints a Markdown table, in per cent with the Monte-Carlo
@@ -24,8 +24,8 @@ HEADER = (
     "interval of a mean covers",
     "of a paired difference",
     "means without an interval",
-    "false verdicts, all equal",
-    "false verdicts, two of five better",
+    "false conclusions, all equal",
+    "false conclusions, two of five better",
     "warned of skew",
 )
 
@@ -39,9 +39,9 @@ def main() -> None:
     for index, truth in enumerate(TRUTHS.values()):
         for seeds in (3, 5, 10):
             rng = np.random.default_rng([index, seeds])
-            found = calibrate(truth, seeds, options.sweeps, rng)
-            shares = (found.mean, found.difference, found.without, found.false, found.partly)
-            cells = [truth.name, str(seeds), *map(str, shares), str(found.warned)]
+            result = calibrate(truth, seeds, options.sweeps, rng)
+            shares = (result.mean, result.difference, result.without, result.false, result.partly)
+            cells = [truth.name, str(seeds), *map(str, shares), str(result.warned)]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 

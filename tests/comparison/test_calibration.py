@@ -1,8 +1,8 @@
-"""Intervals cover what they say, and verdicts are false as rarely as they say.
+"""Intervals cover what they say, and conclusions are false as rarely as they say.
 
 Simulated sweeps with known truth, seeded. The default tests put 3,000 sweeps of five rows through
 the functions that `compare` uses (Monte-Carlo standard error of a coverage about 0.2 %, of a rate
-of false verdicts 0.4 %); the slow one puts 500 sweeps a line through `compare` itself, by the
+of false conclusions 0.4 %); the slow one puts 500 sweeps a line through `compare` itself, by the
 script that prints the README's table (0.5 % and 1 %). Bounds allow three standard errors.
 """
 
@@ -36,12 +36,12 @@ def coverage(values: np.ndarray, truth: float) -> Share:
     """Of the intervals over the last axis of [sweeps rows seeds], those that are there."""
     test = t_test(values.reshape(-1, values.shape[-1]))
     covered = np.where(np.isnan(test.low), np.nan, (test.low <= truth) & (truth <= test.high))
-    found = covered.reshape(values.shape[:2])
-    there = found[~np.isnan(found).all(axis=1)]
+    covered = covered.reshape(values.shape[:2])
+    there = covered[~np.isnan(covered).all(axis=1)]
     return Share.of(np.nanmean(there, axis=1).tolist())
 
 
-def false_verdicts(values: np.ndarray, equal: list[int]) -> int:
+def false_conclusions(values: np.ndarray, equal: list[int]) -> int:
     """Sweeps in which some pair of equal losses is separable, Holm over all ten pairs."""
     gaps = np.stack([values[:, a] - values[:, b] for a, b in PAIRS], axis=1)
     p = t_test(gaps.reshape(-1, values.shape[-1])).p.reshape(gaps.shape[:2])
@@ -57,7 +57,7 @@ def not_above_5_percent(hits: int, sweeps: int) -> bool:
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("name", TRUTHS)
-def test_coverage_and_false_verdicts(name: str, seeds: int) -> None:
+def test_coverage_and_false_conclusions(name: str, seeds: int) -> None:
     truth = TRUTHS[name]
     values = draw_scores(truth, seeds, [truth.null] * len(LOSSES))
     mean = coverage(values, truth.null)
@@ -68,9 +68,9 @@ def test_coverage_and_false_verdicts(name: str, seeds: int) -> None:
     gaps = np.stack([values[:, a] - values[:, b] for a, b in PAIRS], axis=1)
     difference = coverage(gaps, 0.0)
     assert difference.value >= 0.93 - ALLOWED * difference.error
-    assert not_above_5_percent(false_verdicts(values, list(range(5))), SWEEPS)
+    assert not_above_5_percent(false_conclusions(values, list(range(5))), SWEEPS)
     mixed = draw_scores(truth, seeds, [truth.null] * 3 + [truth.better] * 2)
-    assert not_above_5_percent(false_verdicts(mixed, [0, 1, 2]), SWEEPS)
+    assert not_above_5_percent(false_conclusions(mixed, [0, 1, 2]), SWEEPS)
 
 
 @pytest.mark.parametrize("name", ["normal", "binomial, p = 0.95"])
@@ -78,16 +78,16 @@ def test_compare_gives_these_intervals_and_tests(name: str) -> None:
     truth = TRUTHS[name]
     for seed in range(3):
         means = [truth.null] * len(LOSSES)
-        found = simulate(truth, 4, means, np.random.default_rng(seed))
+        comparison = simulate(truth, 4, means, np.random.default_rng(seed))
         values = truth.draw(np.random.default_rng(seed), 4, np.array(means))
         values = values.reshape(len(LOSSES), 4, -1).mean(-1)
         rows = t_test(values)
         for index, loss in enumerate(LOSSES):
             expected = None if np.isnan(rows.low[index]) else (rows.low[index], rows.high[index])
-            assert found.estimate(loss, truth.metric).interval == pytest.approx(expected)
+            assert comparison.estimate(loss, truth.metric).interval == pytest.approx(expected)
         p = t_test(np.stack([values[a] - values[b] for a, b in PAIRS])).p
         adjusted = dict(zip(PAIRS, holm(np.nan_to_num(p, nan=1.0)), strict=True))
-        for pair in found.pairs["all", truth.metric]:
+        for pair in comparison.pairs["all", truth.metric]:
             if not pair.note:
                 a, b = sorted((LOSSES.index(pair.a), LOSSES.index(pair.b)))
                 assert pair.p_holm == pytest.approx(adjusted[a, b], rel=1e-6)

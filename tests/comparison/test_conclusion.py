@@ -8,7 +8,7 @@ import pytest
 from jepa_compare.comparison import Comparison, compare, load_runs
 from jepa_compare.comparison.conclusion import p_text
 from jepa_compare.report.tables import pair_table
-from tests.comparison.test_pairs import RMSE, pair_of, write_scores
+from tests.support.scored import RMSE, pair_of, write_scores
 from tests.support.synthetic import DEFAULT_LOSSES, write_run
 
 VICREG, DINO, NONE = (DEFAULT_LOSSES[name] for name in ("vicreg", "dino", "none"))
@@ -16,7 +16,7 @@ SUCCESS = "eval/success_detour"
 
 
 def scored(path: Path, scores: dict[str, list[float]], metric: str = SUCCESS) -> Comparison:
-    write_scores(path, {name: dict(enumerate(own)) for name, own in scores.items()}, metric)
+    write_scores(path, {name: dict(enumerate(values)) for name, values in scores.items()}, metric)
     return compare(load_runs(path), metric=metric)
 
 
@@ -108,7 +108,7 @@ def test_a_row_with_one_seed_cannot_be_beaten(tmp_path: Path) -> None:
     assert pair_of(comparison, "vicreg", "none").note == "one seed in common: no test"
 
 
-def test_no_variance_is_no_verdict(tmp_path: Path) -> None:
+def test_no_variance_is_no_conclusion(tmp_path: Path) -> None:
     comparison = scored(tmp_path, {"vicreg": [1.0, 1.0, 1.0], "dino": [0.0, 0.0, 0.0]})
     assert comparison.best is None
     estimate = comparison.estimate("vicreg", SUCCESS)

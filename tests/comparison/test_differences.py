@@ -242,9 +242,9 @@ def test_by_averages_over_the_rest_and_says_so(tmp_path: Path) -> None:
     for row in comparison.rows:
         estimate = comparison.estimate(row, comparison.primary)
         for seed, score in estimate.scores.items():
-            own = [r.metrics[comparison.primary.key] for r in row.runs if r.seed == seed]
-            assert len(own) == 2
-            assert score == pytest.approx(sum(own) / 2)
+            scores = [r.metrics[comparison.primary.key] for r in row.runs if r.seed == seed]
+            assert len(scores) == 2
+            assert score == pytest.approx(sum(scores) / 2)
     assert labels(compared(tmp_path, by=["training.lr"])) == ["lr=0.001", "lr=0.01"]
     assert labels(compared(tmp_path, by=["lr", "aux_loss.name"]))[0] == "dino · lr=0.001"
 

@@ -155,13 +155,13 @@ def test_a_run_without_a_result_has_no_later_one(sweep: Path) -> None:
         assert left_out[f"dino_s{seed}"] == expected
 
 
-def test_runs_that_other_looks_may_have_stopped_stay_apart(tmp_path: Path) -> None:
+def test_runs_that_other_evaluations_may_have_stopped_stay_apart(tmp_path: Path) -> None:
     for seed in (0, 1):
-        for look in (0, 1):
-            changes = {"training.on_collapse": "stop", "evaluation.seed": look}
+        for drawn in (0, 1):
+            changes = {"training.on_collapse": "stop", "evaluation.seed": drawn}
             evaluate_again(
                 write_run(
-                    tmp_path, loss=LOSSES["dino"], seed=seed, changes=changes, name=f"{seed}{look}"
+                    tmp_path, loss=LOSSES["dino"], seed=seed, changes=changes, name=f"{seed}{drawn}"
                 )
             )
     for run in tmp_path.glob("?1"):  # the hash of the real program tells them apart

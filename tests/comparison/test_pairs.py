@@ -8,32 +8,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jepa_compare.comparison import Comparison, compare, load_runs
+from jepa_compare.comparison import compare, load_runs
 from jepa_compare.comparison import pairs as pairing
-from jepa_compare.comparison.results import Pair
 from jepa_compare.comparison.statistics import holm
 from jepa_compare.report.tables import combinations
 from jepa_compare.runs import layout
+from tests.support.scored import RMSE, pair_of, write_scores
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
 VICREG, DINO, NONE = (DEFAULT_LOSSES[name] for name in ("vicreg", "dino", "none"))
-RMSE = "eval/probe_rmse"
-
-
-def pair_of(comparison: Comparison, a: str, b: str, key: str = "") -> Pair:
-    pairs = comparison.pairs["all", key or comparison.primary.key]
-    (pair,) = [pair for pair in pairs if {pair.a, pair.b} == {a, b}]
-    return pair
-
-
-def write_scores(path: Path, scores: dict[str, dict[int, float]], metric: str = RMSE, **options):
-    """One run per loss and seed with the score given."""
-    for name, seeds in scores.items():
-        for seed, score in seeds.items():
-            write_run(
-                path, loss=DEFAULT_LOSSES[name], seed=seed, metrics={metric: score}, **options
-            )
-    return path
 
 
 def test_differences_are_by_seed_and_the_test_is_scipys(tmp_path: Path) -> None:
@@ -64,7 +47,7 @@ def test_a_seed_that_one_side_lacks_is_dropped_and_counted(tmp_path: Path) -> No
     assert any(text.startswith("Seeds that could not be paired: ") for text in comparison.warnings)
 
 
-def test_holm_is_over_all_pairs_of_one_metric_and_reading(tmp_path: Path) -> None:
+def test_holm_is_over_all_pairs_of_one_metric_and_analysis_set(tmp_path: Path) -> None:
     comparison = compare(load_runs(Sweep(path=tmp_path, seeds=range(4)).write()))
     for key in (comparison.primary.key, RMSE):
         pairs = comparison.pairs["all", key]

@@ -17,7 +17,7 @@ RUN = st.tuples(
     st.sampled_from(["vicreg", "dino", "none"]),
     st.integers(0, 4),
     st.sampled_from([0.1, 0.01]),  # training.lr, swept
-    st.sampled_from([32, 64]),  # training.batch_size, edited behind the sweep's back
+    st.sampled_from([32, 64]),  # training.batch_size, edited and not swept
     SCORE,
 )
 
@@ -50,16 +50,18 @@ def compared(runs: Sequence[Run], **options) -> Comparison:
 @given(SWEEPS)
 def test_rows_divide_the_runs_and_average_over_seeds_alone(drawn: Drawn) -> None:
     runs = runs_of(drawn)
-    found = compared(runs)
-    members = [run for row in found.rows for run in row.runs]
+    comparison = compared(runs)
+    members = [run for row in comparison.rows for run in row.runs]
     assert sorted(run.hash for run in members) == sorted(run.hash for run in runs)
-    assert len({row.label for row in found.rows}) == len(found.rows)
-    keys = [*found.axes, *(unswept.key for unswept in found.unswept)]
-    for row in found.rows:
+    assert len({row.label for row in comparison.rows}) == len(comparison.rows)
+    keys = [*comparison.axes, *(unswept.key for unswept in comparison.unswept)]
+    for row in comparison.rows:
         assert len(row.seeds) == len(row.runs)
         assert all(len({value_of(run, key) for run in row.runs}) == 1 for key in keys)
     if len({run.config["training.batch_size"] for run in runs}) > 1:
-        assert any("training.batch_size differs between runs" in text for text in found.warnings)
+        assert any(
+            "training.batch_size differs between runs" in text for text in comparison.warnings
+        )
 
 
 @settings(max_examples=30, deadline=None)
@@ -91,10 +93,10 @@ def test_a_shift_of_all_scores_moves_no_difference(drawn: Drawn, shift: int) -> 
 
 @settings(max_examples=30, deadline=None)
 @given(SWEEPS)
-def test_a_verdict_stands_on_a_test_and_a_test_on_two_seeds(drawn: Drawn) -> None:
+def test_a_conclusion_stands_on_a_test_and_a_test_on_two_seeds(drawn: Drawn) -> None:
     runs = runs_of(drawn)
-    found = compared(runs)
-    for pairs in found.pairs.values():
+    comparison = compared(runs)
+    for pairs in comparison.pairs.values():
         for pair in pairs:
             assert pair.separable == (pair.p_holm < 0.05)
             assert pair.p_holm >= pair.p or math.isnan(pair.p)
@@ -104,14 +106,16 @@ def test_a_verdict_stands_on_a_test_and_a_test_on_two_seeds(drawn: Drawn) -> Non
                 assert len(pair.differences) >= 2 and not pair.confounded
                 assert pair.interval is not None and pair.interval[0] < pair.interval[1]
                 assert (pair.interval[0] > 0 or pair.interval[1] < 0) == (pair.p < 0.05)
-    for row in found.rows:
-        interval = found.estimate(row, ERROR).interval
+    for row in comparison.rows:
+        interval = comparison.estimate(row, ERROR).interval
         assert interval is None or len(row.seeds) > 1
-    if found.best is not None:
-        others = {row.label for row in found.rows if found.estimate(row, ERROR).n} - {found.best}
+    if comparison.best is not None:
+        others = {row.label for row in comparison.rows if comparison.estimate(row, ERROR).n} - {
+            comparison.best
+        }
         beaten = {
-            pair.b if pair.a == found.best else pair.a
-            for pair in found.pairs["all", ERROR]
-            if pair.separable and found.best in (pair.a, pair.b)
+            pair.b if pair.a == comparison.best else pair.a
+            for pair in comparison.pairs["all", ERROR]
+            if pair.separable and comparison.best in (pair.a, pair.b)
         }
         assert beaten == others

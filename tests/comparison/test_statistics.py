@@ -30,13 +30,13 @@ def varies(values: list[float]) -> bool:
 
 @given(SCORES.filter(varies))
 def test_t_agrees_with_scipy(values: list[float]) -> None:
-    found = t_test(np.array([values]))
+    test = t_test(np.array([values]))
     expected: Any = scipy.stats.ttest_1samp(values, 0.0)
     interval = expected.confidence_interval(0.95)
-    np.testing.assert_allclose(found.p[0], expected.pvalue, rtol=1e-9, atol=1e-300)
-    np.testing.assert_allclose(found.low[0], interval.low, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(found.high[0], interval.high, rtol=1e-9, atol=1e-12)
-    assert found.sd[0] == pytest.approx(np.std(values, ddof=1), rel=1e-12)
+    np.testing.assert_allclose(test.p[0], expected.pvalue, rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(test.low[0], interval.low, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(test.high[0], interval.high, rtol=1e-9, atol=1e-12)
+    assert test.sd[0] == pytest.approx(np.std(values, ddof=1), rel=1e-12)
 
 
 @given(SCORES.filter(varies), st.randoms(use_true_random=False))
@@ -54,20 +54,20 @@ def test_a_missing_seed_is_left_out_and_rows_do_not_touch_each_other() -> None:
     table = np.array(
         [[1.0, nan, 2.0, 4.0], [nan, nan, nan, nan], [3.0, nan, nan, nan], [2, 2, 2, 2]]
     )
-    found = t_test(table)
-    assert found.n.tolist() == [3, 0, 1, 4]
+    test = t_test(table)
+    assert test.n.tolist() == [3, 0, 1, 4]
     expected: Any = scipy.stats.ttest_1samp([1, 2, 4], 0)
-    assert found.p[0] == pytest.approx(expected.pvalue)
-    assert np.isnan(found.mean[1])
-    assert found.mean[2:].tolist() == [3, 2]
+    assert test.p[0] == pytest.approx(expected.pvalue)
+    assert np.isnan(test.mean[1])
+    assert test.mean[2:].tolist() == [3, 2]
     # none, one, or no variance: neither interval nor test
-    assert np.isnan([found.low[1:], found.high[1:], found.p[1:]]).all()
+    assert np.isnan([test.low[1:], test.high[1:], test.p[1:]]).all()
 
 
 def test_rounding_is_no_variance() -> None:
     """0.1 + 0.2 is not 0.3 in binary: three equal rates computed in two ways vary by 1e-17."""
-    found = t_test(np.array([[0.3, 0.1 + 0.2, 0.3]]))
-    assert np.isnan(found.p[0])
+    test = t_test(np.array([[0.3, 0.1 + 0.2, 0.3]]))
+    assert np.isnan(test.p[0])
 
 
 def test_holm_by_hand() -> None:
@@ -111,7 +111,9 @@ def test_sign_flip_by_hand() -> None:
 
 @given(SCORES.filter(lambda values: any(values) and len(values) <= 9))
 def test_sign_flip_agrees_with_scipy(values: list[float]) -> None:
-    values = [round(1000 * value) for value in values]  # exact sums: scipy's ties are bit for bit
+    values = [
+        float(round(1000 * value)) for value in values
+    ]  # exact sums: scipy's ties are bit for bit
     result = scipy.stats.permutation_test(
         (np.array(values),),
         lambda x, axis: x.mean(axis=axis),
@@ -127,9 +129,9 @@ def test_sign_flip_of_many_seeds_is_close_to_the_exact_one_and_repeats() -> None
     values = np.array([0.5, -0.3, 0.8, 0.1, 0.4, -0.2, 0.6, 0.3, -0.1, 0.2, 0.7, -0.5, 0.4, 0.1])
     signs = np.array(list(itertools.product((1, -1), repeat=14)))
     exact = float(np.mean(np.abs(signs @ values) >= abs(values.sum()) - 1e-9))
-    found = sign_flip(values[None])[0]
-    assert abs(found - exact) < 5 * math.sqrt(exact * (1 - exact) / 20_000)
-    assert found == sign_flip(values[None])[0]
+    test = sign_flip(values[None])[0]
+    assert abs(test - exact) < 5 * math.sqrt(exact * (1 - exact) / 20_000)
+    assert test == sign_flip(values[None])[0]
 
 
 def test_probability_of_improvement_by_hand() -> None:

@@ -13,36 +13,36 @@ def history(steps: list[int], values: list[float]) -> History:
 
 
 def test_mean_and_range_at_each_step() -> None:
-    found = band([history([1, 5], [1.0, 4.0]), history([1, 5], [3.0, 0.0])], "x")
-    assert found is not None and found.seeds == 2
-    assert found.steps.tolist() == [1, 5]
-    assert found.mean.tolist() == [2, 2]
-    assert found.low.tolist() == [1, 0] and found.high.tolist() == [3, 4]
+    curve = band([history([1, 5], [1.0, 4.0]), history([1, 5], [3.0, 0.0])], "x")
+    assert curve is not None and curve.seeds == 2
+    assert curve.steps.tolist() == [1, 5]
+    assert curve.mean.tolist() == [2, 2]
+    assert curve.low.tolist() == [1, 0] and curve.high.tolist() == [3, 4]
 
 
 def test_seeds_that_logged_elsewhere_count_with_the_line_between() -> None:
-    found = band([history([0, 10], [0.0, 10.0]), history([0, 5, 10], [2.0, 7.0, 12.0])], "x")
-    assert found is not None
-    assert found.steps.tolist() == [0, 5, 10] and found.mean.tolist() == [1, 6, 11]
-    assert found.low.tolist() == [0, 5, 10]
+    curve = band([history([0, 10], [0.0, 10.0]), history([0, 5, 10], [2.0, 7.0, 12.0])], "x")
+    assert curve is not None
+    assert curve.steps.tolist() == [0, 5, 10] and curve.mean.tolist() == [1, 6, 11]
+    assert curve.low.tolist() == [0, 5, 10]
 
 
 def test_the_others_go_on_without_a_seed_that_stopped() -> None:
-    found = band([history([0, 1, 2], [1.0, 1.0, 1.0]), history([0, 1], [3.0, 3.0])], "x")
-    assert found is not None
-    assert found.mean.tolist() == [2, 2, 1] and found.high.tolist() == [3, 3, 1]
+    curve = band([history([0, 1, 2], [1.0, 1.0, 1.0]), history([0, 1], [3.0, 3.0])], "x")
+    assert curve is not None
+    assert curve.mean.tolist() == [2, 2, 1] and curve.high.tolist() == [3, 3, 1]
 
 
 def test_thinning_keeps_spikes() -> None:
     steps = list(range(5000))
     values = [0.0] * 5000
     values[1234], values[4321] = 50.0, -7.0
-    found = band([history(steps, values)], "x")
-    assert found is not None and len(found.steps) == MOST_STEPS
-    assert found.high.max() == 50 and found.low.min() == -7
-    place = int(found.high.argmax())
-    assert abs(found.steps[place] - 1234) < 5000 / MOST_STEPS
-    assert 0 < found.mean[place] < 2  # 50 over the 41 or 42 steps of its bin
+    curve = band([history(steps, values)], "x")
+    assert curve is not None and len(curve.steps) == MOST_STEPS
+    assert curve.high.max() == 50 and curve.low.min() == -7
+    place = int(curve.high.argmax())
+    assert abs(curve.steps[place] - 1234) < 5000 / MOST_STEPS
+    assert 0 < curve.mean[place] < 2  # 50 over the 41 or 42 steps of its bin
 
 
 def test_what_is_not_there_has_no_band() -> None:
@@ -52,14 +52,14 @@ def test_what_is_not_there_has_no_band() -> None:
 
 
 def test_the_largest_floats_do_not_overflow() -> None:
-    found = band([history([1], [1.7e308]), history([1], [1.7e308])], "x")
-    assert found is not None and np.isfinite(found.mean).all()
+    curve = band([history([1], [1.7e308]), history([1], [1.7e308])], "x")
+    assert curve is not None and np.isfinite(curve.mean).all()
 
 
 def test_spectra_have_a_geometric_mean() -> None:
-    found = spectrum_band([np.array([1.0, 0.01]), np.array([1.0, 0.0001]), np.array([1.0])])
-    assert found is not None and found.seeds == 2
-    assert np.allclose(found.mean, [1, 0.001]) and np.allclose(found.low, [1, 0.0001])
+    curve = spectrum_band([np.array([1.0, 0.01]), np.array([1.0, 0.0001]), np.array([1.0])])
+    assert curve is not None and curve.seeds == 2
+    assert np.allclose(curve.mean, [1, 0.001]) and np.allclose(curve.low, [1, 0.0001])
     assert spectrum_band([]) is None
     zeros = spectrum_band([np.array([0.0, np.nan])])
     assert zeros is not None and np.isfinite(zeros.mean).all()

@@ -66,14 +66,14 @@ def points(axes: Axes) -> set[float]:
 def test_scores_are_drawn_with_mean_interval_and_floors(comparison: Comparison) -> None:
     (panel,) = of(score_figure(comparison)).panels
     axes = drawn(panel)
-    found = points(axes)
+    there = points(axes)
     for row in comparison.rows:
         estimate = comparison.estimate(row, comparison.primary)
         assert estimate.interval is not None
         wanted = [*estimate.scores.values(), estimate.mean, *estimate.interval]
-        assert {round(value, 9) for value in wanted} <= found
+        assert {round(value, 9) for value in wanted} <= there
     for reference in comparison.references:
-        assert round(reference.estimates[comparison.primary.key].mean, 9) in found
+        assert round(reference.estimates[comparison.primary.key].mean, 9) in there
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == [row.label for row in comparison.rows]
     bottom, top = axes.get_ylim()
@@ -204,11 +204,11 @@ def test_svg_holds_no_colour_of_its_own_and_no_markup(comparison: Comparison) ->
 def test_names_inside_two_drawings_do_not_meet(comparison: Comparison) -> None:
     (panel,) = of(score_figure(comparison)).panels
     first, second = (panel_svg(panel, salt) for salt in ("a", "b"))
-    own = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
-    assert own[0] and not own[0] & own[1]
-    for svg, names in zip((first, second), own, strict=True):
+    names = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
+    assert names[0] and not names[0] & names[1]
+    for svg, inside in zip((first, second), names, strict=True):
         used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-        assert used == names
+        assert used == inside
 
 
 def test_paper_files_are_whole_and_reproducible(comparison: Comparison) -> None:

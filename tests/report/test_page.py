@@ -2,51 +2,21 @@
 
 import re
 import struct
-import subprocess
-import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from jepa_compare import cli
-from jepa_compare.comparison import compare, load_runs
-from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison import Comparison, compare, load_runs
 from jepa_compare.report import draw as drawing
-from jepa_compare.report import write_comparison
 from jepa_compare.report.draw import draw_comparison
 from jepa_compare.report.figure_data import PICTURE_LIMIT, read_figure_data, read_picture
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.tables import combinations
 from jepa_compare.runs import layout
 from tests.report.conftest import EVIL
+from tests.support.pages import Reader
 from tests.support.synthetic import DEFAULT_LOSSES, write_run
-
-ROOT = Path(cli.__file__).parent.parent
-
-
-class Reader(HTMLParser):
-    """The elements of a page, and its text by section."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.sections: dict[str, str] = {}
-        self._section = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag == "section":
-            self._section = dict(attrs).get("id") or ""
-            self.sections[self._section] = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._section:
-            self.sections[self._section] += data
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +34,7 @@ def reader(page: str) -> Reader:
     return Reader(page)
 
 
-def test_sections_come_in_order_with_the_verdict_first(reader: Reader) -> None:
+def test_sections_come_in_order_with_the_conclusion_first(reader: Reader) -> None:
     assert list(reader.sections) == [
         "conclusion",
         "results",
@@ -85,7 +55,7 @@ def test_sections_come_in_order_with_the_verdict_first(reader: Reader) -> None:
     assert links == [f"#{name}" for name in reader.sections]
 
 
-def test_the_findings_are_on_the_page(reader: Reader, comparison: Comparison) -> None:
+def test_the_results_are_on_the_page(reader: Reader, comparison: Comparison) -> None:
     sections = reader.sections
     for sentence in (*comparison.conclusion, *comparison.warnings):
         assert sentence in sections["conclusion"]
@@ -144,9 +114,9 @@ def test_pictures_are_of_the_median_run_of_each_row(comparison: Comparison, read
 
 
 def test_paths_end_faint_after_the_goal(comparison: Comparison) -> None:
-    found = galleries(read_figure_data(comparison))
-    assert [gallery.kind for gallery in found] == ["detour", "door", "same"]
-    for gallery in found:
+    drawn = galleries(read_figure_data(comparison))
+    assert [gallery.kind for gallery in drawn] == ["detour", "door", "same"]
+    for gallery in drawn:
         for _, drawings in gallery.lines:
             reached, missed = drawings  # task 0 is a success in every synthetic run
             assert reached is not None and missed is not None
@@ -229,102 +199,6 @@ def test_a_figure_that_fails_loses_nothing_else(
     sections = Reader((tmp_path / "report.html").read_text()).sections
     assert "Could not be drawn: ZeroDivisionError: <b>no</b>" in sections["spectra"]
     assert "How to read this" in sections["collapse"]
-
-
-def test_tables_are_there_when_nothing_can_be_drawn(
-    drawn_sweep: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def fail(_: object) -> None:
-        raise MemoryError("too many pixels")
-
-    monkeypatch.setattr(drawing, "read_figure_data", fail)
-    text = write_comparison([drawn_sweep], tmp_path)
-    assert "detour success" in text and "report.html" not in text
-    assert not (tmp_path / "report.html").exists()
-    assert (tmp_path / "comparison_summary.txt").exists()
-    assert (tmp_path / "experiment_comparison_results.json").exists()
-    assert "not drawn: what to draw: MemoryError: too many pixels" in capsys.readouterr().err
-
-
-def run_report(*arguments: str) -> int:
-    return cli.main(["report", *arguments])
-
-
-def test_what_is_switched_off_is_not_written(
-    drawn_sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    (out / "figures").mkdir(parents=True)
-    (out / "report.html").write_text("old")
-    options = (str(drawn_sweep), "--out", str(out), "--no-html", "--no-figures")
-    assert (
-        run_report(*options, "--baseline", "none", "--metric", "probe_rmse", "--format", "csv") == 0
-    )
-    printed = capsys.readouterr()
-    assert printed.out.startswith("kind,analysis_set,row")
-    assert "report.html there is of an earlier comparison" in printed.err
-    assert (out / "report.html").read_text() == "old" and not list((out / "figures").iterdir())
-
-
-def test_figures_of_another_comparison_are_removed(tmp_path: Path) -> None:
-    write_run(tmp_path / "a", loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
-    figures = tmp_path / "out" / "figures"
-    figures.mkdir(parents=True)
-    for name in ("spectra.png", "spectra.pdf", "mine.png"):
-        (figures / name).write_text("old")
-    write_comparison([tmp_path / "a"], tmp_path / "out", html=False)
-    assert (figures / "mine.png").exists()
-    assert not (tmp_path / "out" / "report.html").exists()
-    assert {path.stem for path in figures.iterdir()} == {"main_metric", "mine"}
-
-
-def test_open_shows_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown: list[str] = []
-
-    def show(url: str) -> bool:
-        shown.append(url)
-        return False
-
-    monkeypatch.setattr("webbrowser.open", show)
-    write_run(tmp_path / "a", loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
-    assert run_report(str(tmp_path / "a"), "--no-figures", "--open") == 0
-    assert shown == [(tmp_path / "a" / "comparison" / "report.html").as_uri()]
-    printed = capsys.readouterr()
-    assert "no browser to open" in printed.err
-    assert not (tmp_path / "a" / "comparison" / "figures").exists()
-    assert "with report.html" in printed.out
-
-
-def test_the_script_is_the_command(tmp_path: Path) -> None:
-    write_run(tmp_path / "a", loss=DEFAULT_LOSSES["vicreg"], seed=0)
-    options = ["--no-html", "--no-figures", "--by", "aux_loss", "--format", "markdown"]
-    commands = (
-        [sys.executable, str(ROOT / "scripts" / "aggregate.py")],
-        [sys.executable, "-m", "jepa_compare.cli", "report"],
-    )
-    results = [
-        subprocess.run([*command, str(tmp_path / "a"), *options], capture_output=True, check=True)
-        for command in commands
-    ]
-    assert results[0].stdout == results[1].stdout and results[0].stdout.startswith(b"# Comparison")
-
-
-def test_help_draws_nothing() -> None:
-    code = (
-        "import sys, jepa_compare.comparison, jepa_compare.cli as cli\n"
-        "try: cli.main(['report', '--help'])\n"
-        "except SystemExit: pass\n"
-        "loaded = {'torch', 'hydra', 'matplotlib', 'jinja2', 'scipy', 'rich'} & set(sys.modules)\n"
-        "assert not loaded, loaded"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for option in ("--metric", "--baseline", "--by", "--format", "--no-html", "--open", "--out"):
-        assert option in found.stdout
 
 
 def test_a_sweep_ends_with_its_page_also_when_jobs_failed(

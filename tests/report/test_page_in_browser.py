@@ -107,17 +107,17 @@ def test_it_follows_the_readers_scheme(browser: Browser) -> None:
         red, green, blue = (int(part) for part in text.strip("rgb()").split(",")[:3])
         return (0.2 * red + 0.7 * green + 0.1 * blue) / 255
 
-    found = {}
+    brightness = {}
     for scheme in ("light", "dark"):
         browser.prefer(scheme)
-        found[scheme] = (
+        brightness[scheme] = (
             lightness("body", "backgroundColor"),
             lightness("body", "color"),
             lightness("svg.panel text", "fill"),
         )
     browser.prefer("light")
-    assert found["light"][0] > 0.9 and max(found["light"][1:]) < 0.45
-    assert found["dark"][0] < 0.15 and min(found["dark"][1:]) > 0.6
+    assert brightness["light"][0] > 0.9 and max(brightness["light"][1:]) < 0.45
+    assert brightness["dark"][0] < 0.15 and min(brightness["dark"][1:]) > 0.6
 
 
 def test_it_prints(browser: Browser, tmp_path: Path) -> None:

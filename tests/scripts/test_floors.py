@@ -34,5 +34,5 @@ def test_the_floors_of_the_reference_task_are_the_published_ones() -> None:
 def test_a_mistake_is_one_line() -> None:
     result = floors("data.substeps=1")
     assert result.returncode == 2
-    assert result.stderr.startswith("jepa_compare: data: substeps=1: must be at least 2")
+    assert result.stderr.startswith("jepa_compare: data.substeps=1: must be at least 2")
     assert result.stderr.count("\n") == 1

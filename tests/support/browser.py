@@ -156,10 +156,10 @@ class Browser:
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         """PNG of the window, or of the whole page."""
-        found = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        return base64.b64decode(found["data"])
+        result = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        return base64.b64decode(result["data"])
 
     def pdf(self) -> bytes:
         """The page as printed on A4."""
-        found = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
-        return base64.b64decode(found["data"])
+        result = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
+        return base64.b64decode(result["data"])

@@ -1,4 +1,4 @@
-"""Sweeps with known truth, and what `compare` says of them: coverage and false verdicts.
+"""Sweeps with known truth, and what `compare` says of them: coverage and false conclusions.
 
 A simulated sweep is five losses and n seeds. Runs of one seed share half of their variance, as runs
 that see the same data and the same tasks do. Each sweep goes through `compare`, in memory.
@@ -25,14 +25,14 @@ Draw = Callable[[np.random.Generator, int, np.ndarray], np.ndarray]
 
 
 def _normal(rng: np.random.Generator, seeds: int, means: np.ndarray) -> np.ndarray:
-    shared, own = rng.normal(size=(1, seeds)), rng.normal(size=(len(means), seeds))
-    return means[:, None] + (shared + own) / math.sqrt(2)
+    shared, alone = rng.normal(size=(1, seeds)), rng.normal(size=(len(means), seeds))
+    return means[:, None] + (shared + alone) / math.sqrt(2)
 
 
 def _binomial(rng: np.random.Generator, seeds: int, means: np.ndarray) -> np.ndarray:
     """A task is solved when its ease, half of it shared by the losses, is above a threshold."""
-    shared, own = rng.normal(size=(1, seeds, TASKS)), rng.normal(size=(len(means), seeds, TASKS))
-    ease = (shared + own) / math.sqrt(2)
+    shared, alone = rng.normal(size=(1, seeds, TASKS)), rng.normal(size=(len(means), seeds, TASKS))
+    ease = (shared + alone) / math.sqrt(2)
     return (ease < ndtri(means)[:, None, None]).astype(float)
 
 
@@ -112,8 +112,8 @@ def simulate(
     """One sweep with these true means, compared."""
     values = truth.draw(rng, seeds, np.asarray(means))
     runs = []
-    for loss, own in zip(LOSSES, values, strict=True):
-        for seed, value in enumerate(own):
+    for loss, of_seeds in zip(LOSSES, values, strict=True):
+        for seed, value in enumerate(of_seeds):
             tasks = {}
             if value.ndim:
                 nothing = np.full(len(value), np.nan)
@@ -142,7 +142,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What is true of the intervals and verdicts of one truth and one number of seeds."""
+    """What is true of the intervals and conclusions of one truth and one number of seeds."""
 
     mean: Share
     """95 % intervals of a row's mean that cover the truth."""
@@ -162,14 +162,14 @@ def calibrate(truth: Truth, seeds: int, sweeps: int, rng: np.random.Generator) -
     """Compare `sweeps` sweeps in which no loss is better, and as many in which two are."""
     means, gaps, without, false, partly, warned = [], [], [], [], [], []
     for _ in range(sweeps):
-        found = simulate(truth, seeds, [truth.null] * len(LOSSES), rng)
-        intervals = [found.estimate(row, truth.metric).interval for row in found.rows]
+        comparison = simulate(truth, seeds, [truth.null] * len(LOSSES), rng)
+        intervals = [comparison.estimate(row, truth.metric).interval for row in comparison.rows]
         means.append(_covering(intervals, truth.null))
         without.append(np.mean([interval is None for interval in intervals]))
-        pairs = found.pairs["all", truth.metric]
+        pairs = comparison.pairs["all", truth.metric]
         gaps.append(_covering([pair.interval for pair in pairs], 0.0))
         false.append(any(pair.separable for pair in pairs))
-        warned.append(any(text.startswith("Skewed") for text in found.warnings))
+        warned.append(any(text.startswith("Skewed") for text in comparison.warnings))
         mixed = [truth.null] * 3 + [truth.better] * 2
         pairs = simulate(truth, seeds, mixed, rng).pairs["all", truth.metric]
         equal = [pair for pair in pairs if (pair.a < "d") == (pair.b < "d")]

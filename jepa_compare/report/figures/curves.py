@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,7 +99,9 @@ def _draw_bands(
         style = row_style(index)
         if curve.seeds > 1:
             _fill(axes, curve.steps, curve.low, curve.high, style)
-        options = style.options | {"marker": style.marker if len(curve.steps) < 3 else "none"}
+        options: dict[str, Any] = style.options | {
+            "marker": style.marker if len(curve.steps) < 3 else "none"
+        }
         axes.plot(curve.steps, curve.mean, **options, linewidth=1.6, markersize=4)
     inside = axes.get_ylim()
     for value, style in lines:

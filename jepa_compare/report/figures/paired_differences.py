@@ -33,7 +33,7 @@ _NOT_SEPARABLE = RowStyle(colour=MUTED, marker="D", dash=(3, 1.5), hollow=True)
 def pair_figure(comparison: Comparison) -> Figure | None:
     """Paired differences in the primary metric."""
     metric = comparison.primary
-    pairs = comparison.pairs.get(("all", metric.key), ())
+    pairs = comparison.primary_pairs
     if not pairs:
         return None
     drawn = pairs[:MOST_PAIRS]

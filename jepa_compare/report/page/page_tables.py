@@ -14,8 +14,8 @@ from jepa_compare.report.tables import (
     cell,
     heading,
     main_columns,
+    outcomes_text,
     provenance_table,
-    status_text,
 )
 from jepa_compare.runs.untrusted import shown
 
@@ -46,7 +46,7 @@ def analysis_sets(comparison: Comparison) -> Grid:
             cell(metric, comparison.estimate(row, metric, analysis_set))
             for metric, analysis_set in columns
         ]
-        lines.append((row.label, *map(str, counts), *cells, status_text(row)))
+        lines.append((row.label, *map(str, counts), *cells, outcomes_text(row)))
     titles = [f"{heading(metric)}, {analysis_set}" for metric, analysis_set in columns]
     return Grid(header=("row", "scored", "healthy", *titles, "runs"), lines=tuple(lines))
 

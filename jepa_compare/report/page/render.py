@@ -7,7 +7,7 @@ whose texts matplotlib has escaped, are put in as they are.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
     primary = comparison.primary
     others = sum(m.downstream and m != primary for m in comparison.metrics)
     split = len(comparison.conclusion) - others
-    pairs = comparison.pairs.get(("all", primary.key), ())
+    pairs = comparison.primary_pairs
     rows = len(comparison.rows)
     main, hidden_rows = tables.cut(main_table(comparison), rows)
     healthy, _ = tables.cut(main_table(comparison, "healthy"), rows)
@@ -133,7 +133,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "cost": tables.cost(comparison),
         "analysis_sets_differ": analysis_sets_differ(comparison),
         "analysis_sets": tables.analysis_sets(comparison),
-        "healthy": replace(healthy, strong=()),
+        "healthy": healthy,
         "trouble": trouble,
         "more_trouble": more_trouble,
         "left_out": left_out_lines(comparison, _MOST_LEFT_OUT),
