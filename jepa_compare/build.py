@@ -180,7 +180,9 @@ def check_source(config: Config, source: Source) -> None:
                 f"{part}.frames={frames}: data={config.data['name']} cannot make them: {error}"
             ) from error
     planning, suite = config.evaluation.planning, source.task_suite
-    for kind in planning.kinds if suite is not None else ():
+    if suite is None:
+        return  # and nothing is planned
+    for kind in planning.kinds:
         if kind not in suite.kinds:
             raise ConfigError(
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} has"

@@ -116,7 +116,7 @@ class RandomWall(Source):
             "train": kept,
             "evaluation": held_out if held_out_layouts else kept,
         }
-        self.environment: MovableWall = MovableWall(
+        self.environment: MovableWall = MovableWall(  # pyright: ignore[reportIncompatibleVariableOverride]
             size=size,
             room=self.room,
             blob_std=blob_std,
@@ -124,7 +124,7 @@ class RandomWall(Source):
             cut_actions=cut_actions,
             layouts=self.layouts["evaluation"],
         )
-        self.task_suite: RoomTasks = RoomTasks(
+        self.task_suite: RoomTasks = RoomTasks(  # pyright: ignore[reportIncompatibleVariableOverride]
             self.environment,
             {
                 Criterion(name="final", when="final"): lambda distance: distance < success_distance,

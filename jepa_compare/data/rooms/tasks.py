@@ -80,7 +80,7 @@ class RoomTasks(TaskSuite):
         min_same_distance: float,
         steps: int,
     ) -> None:
-        self.environment: TwoRoomsEnvironment = environment
+        self.environment: TwoRoomsEnvironment = environment  # pyright: ignore[reportIncompatibleVariableOverride]
         self.criteria = tuple(criteria)
         self._near = {criterion.name: near for criterion, near in criteria.items()}
         self.min_same_distance, self.steps = min_same_distance, steps

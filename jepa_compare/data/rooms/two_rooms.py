@@ -78,7 +78,7 @@ class TwoRooms(Source):
         require_between(0, 1, distractor_brightness=distractor_brightness)
         self.obs_shape = (1, size, size)
         self.turn_std, self.door_fraction = turn_std, door_fraction
-        self.environment: FixedWall = FixedWall(
+        self.environment: FixedWall = FixedWall(  # pyright: ignore[reportIncompatibleVariableOverride]
             size=size,
             margin=margin,
             blob_std=blob_std,
@@ -91,7 +91,7 @@ class TwoRooms(Source):
             distractor_brightness=distractor_brightness,
         )
         within = Criterion(name="ever", when="ever")
-        self.task_suite: RoomTasks = RoomTasks(
+        self.task_suite: RoomTasks = RoomTasks(  # pyright: ignore[reportIncompatibleVariableOverride]
             self.environment,
             {within: lambda distance: distance <= success_radius},
             min_same_distance=min_same_distance,
