@@ -21,8 +21,6 @@ from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.metrics import SPREAD, Metric, describe, described, is_built_in
 from jepa_compare.runs import layout
 
-Values = Mapping[str, Tensor | float | None]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
@@ -138,14 +136,15 @@ class Evaluator:
                 values[key], descriptions[key] = value, own.get(key) or describe(key, unit)
         return self._read(values), descriptions
 
-    def _read(self, values: Values) -> dict[str, float | None]:
+    def _read(self, values: Mapping[str, Tensor | float | None]) -> dict[str, float | None]:
         """All metrics, those on the device in one copy."""
         tensors = {key: value for key, value in values.items() if isinstance(value, Tensor)}
         stacked = [value.to(self.device, torch.float64).reshape(()) for value in tensors.values()]
-        numbers = torch.stack(stacked).tolist() if stacked else []
-        read = dict(zip(tensors, numbers, strict=True))
-        plain = {key: v for key, v in values.items() if not isinstance(v, Tensor)}
-        return {key: read[key] if key in read else plain[key] for key in values}
+        numbers = dict(zip(tensors, torch.stack(stacked).tolist() if stacked else [], strict=True))
+        return {
+            key: numbers[key] if isinstance(value, Tensor) else value
+            for key, value in values.items()
+        }
 
 
 def build_measures(settings: EvaluationSettings) -> dict[str, Measure]:

@@ -56,7 +56,9 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
         if not presets:
             composed.evaluation = config.evaluation
         for override in values:
-            OmegaConf.update(composed, override.key_or_group, override.value(), force_add=False)
+            key = override.key_or_group
+            open_node = key.startswith("evaluation.measures.")
+            OmegaConf.update(composed, key, override.value(), force_add=open_node)
         changed = OmegaConf.to_object(composed.evaluation)
     assert isinstance(changed, EvaluationSettings)
     changed.check()

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.training import checkpoint
 from tests.support.faults import Disk
 from tests.support.resume import UndisturbedRuns, assert_same, start
-from tests.support.runs import command
+from tests.support.runs import command, read_status
 
 CPU = torch.device("cpu")
 

@@ -131,6 +131,13 @@ def test_a_preset_takes_from_the_data_what_the_runs_data_says() -> None:
     assert settings_with(reference, ["evaluation.seed=5"]).planning.steps == 4  # as it was
 
 
+def test_a_measure_is_added_to_runs_that_are_finished() -> None:
+    mine = "evaluation.measures.mine"
+    settings = settings_with(job().config, [f"+{mine}._target_=my_lab.Mine", f"+{mine}.power=2"])
+    assert list(settings.measures) == ["collapse", "probe", "rollout", "planning", "mine"]
+    assert settings.measures["mine"] == {"_target_": "my_lab.Mine", "power": 2}
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep.directory import announce
 from jepa_compare.sweep.start import main
 from jepa_compare.system import files
-from tests.support.runs import job, rows
+from tests.support.runs import job, read_status, rows
 
 
 def announced(directory: Path, *overrides: str) -> Path:

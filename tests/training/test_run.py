@@ -10,13 +10,12 @@ import torch
 
 from jepa_compare.latents import Batch
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.training import Diverged, ForeignCheckpoint, checkpoint, run
 from jepa_compare.training.run import attempt, resume
 from jepa_compare.training.state import TrainingState
 from tests.support.failing_loss import NoLuck, fails_once
-from tests.support.runs import before_step, command, cut, job, rows, train, training
+from tests.support.runs import before_step, command, cut, job, read_status, rows, train, training
 
 
 def weights(directory: Path) -> bytes:

@@ -9,8 +9,16 @@ from torch import Tensor
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.evaluation import EvaluationSettings
-from jepa_compare.data import TwoRooms
-from jepa_compare.evaluation import EvaluationContext, Evaluator, Measure, build_measures
+from jepa_compare.data import Source, TwoRooms
+from jepa_compare.data.base import Split
+from jepa_compare.evaluation import (
+    EvaluationContext,
+    Evaluator,
+    Measure,
+    build_measures,
+    run_status,
+)
+from jepa_compare.latents import Batch
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.models.jepa import JEPA
 
@@ -66,6 +74,27 @@ class Turned(Measure):
         return {}
 
 
+class Pictures(Source):
+    """Frames of rooms, and nothing else: no actions, labels, environment or tasks."""
+
+    action_dim, action_kind = 0, "none"
+    primary_metric = "eval/spread"
+
+    def __init__(self, rooms: TwoRooms) -> None:
+        self.rooms, self.obs_shape = rooms, rooms.obs_shape
+
+    def sample(
+        self,
+        generator: torch.Generator,
+        batch_size: int,
+        frames: int,
+        device: torch.device,
+        split: Split = "train",
+    ) -> Batch:
+        rooms = self.rooms.sample(generator, batch_size, frames, device, split)
+        return Batch(obs=rooms.obs, actions=None)
+
+
 def node(measure: type, **arguments: object) -> dict[str, object]:
     return {"_target_": f"{measure.__module__}.{measure.__name__}", **arguments}
 
@@ -96,6 +125,18 @@ def test_a_measure_of_ones_own_stands_beside_the_others(
 
     stored = evaluation.to_json(settings, 600)["descriptions"]
     assert Metric(key="eval/norm", **stored["eval/norm"]) == NORM
+
+
+def test_what_a_source_lacks_is_not_measured(
+    source: TwoRooms, few: EvaluationSettings, jepa: JEPA
+) -> None:
+    """The predictor needs actions, so rollouts are left out."""
+    kept = {name: node for name, node in few.measures.items() if name != "rollout"}
+    evaluation = Evaluator(Pictures(source), replace(few, measures=kept), CPU).evaluate(jepa)
+    collapse = Evaluator(source, few, CPU).collapse(jepa)
+    assert evaluation.metrics == collapse
+    assert not evaluation.tasks and not evaluation.episodes and evaluation.spectrum
+    assert run_status(evaluation.metrics, evaluation.metrics) == "healthy"
 
 
 @pytest.mark.parametrize(
