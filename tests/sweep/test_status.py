@@ -11,24 +11,28 @@ from rich.console import Console
 
 from jepa_compare.comparison.load import load_runs
 from jepa_compare.runs import layout
+from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile
 from jepa_compare.runs.writer import write_queued
 from jepa_compare.sweep import status
 from jepa_compare.sweep.status import remaining_seconds, show_status, status_table, sweep_seconds
 from jepa_compare.system import files
 
 NOW = 1_000_000.0
-IDENTITY = {
-    "schema_version": layout.SCHEMA_VERSION,
-    "name": "vicreg",
-    "hash": "0123abcd",
-    "overrides": [],
-    "choices": {},
-}
 
 
 def make_run(sweep: Path, seed: int, **fields: Any) -> Path:
     directory = sweep / f"vicreg_s{seed}_0123abcd"
-    write_queued(directory, IDENTITY | {"seed": seed, "config": {"seed": seed}}, steps=100)
+    identity = ConfigFile(
+        schema_version=SCHEMA_VERSION,
+        run_name=directory.name,
+        name="vicreg",
+        seed=seed,
+        hash="0123abcd",
+        config={"seed": seed},
+        choices={},
+        overrides=[],
+    )
+    write_queued(directory, identity, steps=100)
     written = files.read_json(directory / layout.STATUS) | fields
     files.write_json(directory / layout.STATUS, written)
     return directory
