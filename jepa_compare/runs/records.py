@@ -5,29 +5,35 @@ the texts "nan", "inf" and "-inf"; null stands for what was not measured. docs/r
 made of this file.
 """
 
-import functools
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from jepa_compare.runs.codec import COUNT, FINITE
 
 SCHEMA_VERSION = 2
 """Of all files below. Version 1 is still read (`version_1`), and marked as unverified."""
 
+Finite = Annotated[float, FINITE]
+Count = Annotated[int, COUNT]
+Column = list[bool | int | float | None]
+"""A value per planning task."""
+
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
 Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
 
-record = functools.partial(dataclass, frozen=True, kw_only=True, slots=True)
 
-
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigFile:
     """config.json: what identifies a run, and all that is needed to start it."""
 
     schema_version: int
+    """Of this file; see `SCHEMA_VERSION`."""
     run_name: str
-    """Name of the directory: <loss>_s<seed>_<hash>."""
+    """Name of the directory: `<loss>_s<seed>_<hash>`."""
     name: str
     """Name of the auxiliary loss."""
     seed: int
+    """Of initial weights, batches and random slices."""
     hash: str
     """8 hex digits of the settings that determine the weights (`runs.identity.run_hash`)."""
     config: dict[str, Any]
@@ -38,41 +44,47 @@ class ConfigFile:
     """What was written on the command line for this run."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """Why a run failed."""
 
     type: str
     """Name of the exception."""
     message: str
+    """Its text."""
     traceback: str
+    """As Python prints it."""
     resumable: bool
     """Whether the next attempt continues from the checkpoint: the machine failed, not the code."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StatusFile:
     """status.json: how far a run is. Replaced at every heartbeat, every five seconds."""
 
     state: State
-    step: int
+    """While a run is in the making: how far its directory has come."""
+    step: Count
     """Optimiser steps done."""
-    first_step: int = 0
+    first_step: Count = 0
     """Step at which this attempt began."""
-    steps: int
+    steps: Count
     """Optimiser steps that are to be done."""
     host: str | None
+    """Machine of the owner; null for a run that is queued."""
     pid: int | None
-    heartbeat: float
+    """Process of the owner."""
+    heartbeat: Finite
     """Unix time at which the owner was last alive; `started` and `ended` are Unix times too."""
-    started: float | None
+    started: Finite | None
     """Of this attempt."""
-    ended: float | None
+    ended: Finite | None
+    """Null while the run lasts."""
     exception: Failure | None
     """Of a failed run."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsRow:
     """A line of metrics.jsonl: a flat object of `step` and the values logged there.
 
@@ -80,29 +92,33 @@ class MetricsRow:
     is the evaluation at the end.
     """
 
-    step: int
+    step: Count
+    """Optimiser steps done before it."""
     values: dict[str, float | None]
     """By key: "train/...", "aux/...", "helper/...", "eval/...". Not nested in the file."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
     """Where a value stopped being finite."""
 
-    step: int
+    step: Count
+    """First step with such a value."""
     term: str
     """Key of the first value that was not finite."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Alarm:
     """A warning of the training loop."""
 
-    step: int
+    step: Count
+    """When it was raised."""
     message: str
+    """One sentence."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Seconds:
     """Wall time of a run, over all attempts."""
 
@@ -113,9 +129,10 @@ class Seconds:
     evaluation: float
     """Evaluation at the end, figures and floors included."""
     total: float
+    """Of all of it."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hardware:
     """What a run ran on."""
 
@@ -124,30 +141,37 @@ class Hardware:
     name: str
     """Of the processor or the GPU."""
     cores: int | None
+    """Of the machine."""
     instructions: str
     """Vector instructions that torch uses on the CPU."""
     threads: int
+    """CPU threads that torch used."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
     """The checkout that a run was started from."""
 
     commit: str
+    """Full hash."""
     dirty: bool
     """Whether files that git tracks were changed."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SummaryFile:
     """summary.json: what a run achieved. Written last: without it a run is not finished."""
 
     schema_version: int
+    """Of this file; see `SCHEMA_VERSION`."""
     status: Status
+    """What the run has learned."""
     diverged: Divergence | None
-    collapsed_at: int | None
+    """Null unless the status is diverged."""
+    collapsed_at: Count | None
     """Step at which the collapse of the latents was first seen; null for never."""
     alarms: list[Alarm]
+    """In the order in which they were raised."""
     metrics: dict[str, float | None]
     """Of the evaluation at the end, by key "eval/..."; empty for a diverged run."""
     evaluation: str | None
@@ -156,68 +180,101 @@ class SummaryFile:
     """Metrics of the model before its first step."""
     floors: dict[str, str]
     """Reference policy to the name of its file in floors/, without ".json"."""
-    steps: int
+    steps: Count
     """Optimiser steps done."""
     parameters: dict[str, int]
     """Of encoder, predictor, aux_loss and helpers."""
     compile: str
     """What `training.compile` came to: off, default or cudagraphs."""
     seconds: Seconds
+    """Wall time."""
     samples_per_second: float | None
     """Frames per second of training."""
-    peak_memory_bytes: int | None
+    peak_memory_bytes: Count | None
     """Of the process, or of the GPU's allocator; null where it cannot be told."""
     versions: dict[str, str]
+    """Of this package, Python and the core packages."""
     hardware: Hardware
+    """Where the last attempt ran."""
     git: Commit | None
+    """Null for an installed package."""
     flags: dict[str, str | bool]
     """Switches of torch that change rounding."""
     environment: dict[str, str]
     """Variables that change numbers, speed or placement."""
     command: list[str]
+    """Arguments of the process."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Episode:
     """One recorded planning episode, for figures."""
 
     task: int
+    """Its number, from 0."""
     success: bool
-    steps: int | None = None
+    """By the primary criterion."""
+    steps: Count | None = None
     """Environment steps until the goal was reached; null if it never was."""
-    path: list[list[float]]
+    path: list[list[Finite]]
     """Positions (x, y) before the first and after each step."""
-    goal: list[float]
-    walls: list[list[float]]
+    goal: list[Finite]
+    """Position (x, y)."""
+    walls: list[list[Finite]]
     """Rectangles (x0, y0, x1, y1)."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    """What a metric is called, and how it is read."""
+
+    label: str
+    """For people."""
+    unit: str
+    """Empty for a rate or a ratio."""
+    better: Literal["higher", "lower"] | None
+    """Null: neither direction is better."""
+    downstream: bool
+    """Whether losses may be ranked by it."""
+    low: Finite | None
+    """Smallest possible value; null: there is none."""
+    high: Finite | None
+    """Largest possible value."""
+    about: str
+    """One sentence."""
+    decimals: Count
+    """Of a table."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationFile:
     """evaluations/<hash>.json: one evaluation of the trained model, named by its settings."""
 
     schema_version: int
+    """Of this file; see `SCHEMA_VERSION`."""
     settings: dict[str, Any]
     """The `evaluation` node of the configuration."""
-    step: int
+    step: Count
     """Optimiser steps after which it was made."""
     metrics: dict[str, float | None]
-    descriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By metric key: label, unit, better, downstream, low, high, about, decimals."""
-    tasks: dict[str, dict[str, list[Any]]]
+    """By key "eval/..."; null where there was nothing to average."""
+    descriptions: dict[str, Description] = field(default_factory=dict)
+    """By metric key. For built-in metrics the description in `jepa_compare.metrics` counts."""
+    tasks: dict[str, dict[str, Column]]
     """By kind of planning task, columns of equal length: success, final_distance, steps."""
     episodes: dict[str, list[Episode]]
     """By kind, the first tasks."""
     spectrum: list[float]
     """Singular values of the centred latents divided by the largest."""
     seconds: float
+    """Wall time of the evaluation."""
     floors: dict[str, str] = field(default_factory=dict)
     """As in the summary."""
     untrained: dict[str, float | None] = field(default_factory=dict)
     """As in the summary."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FloorFile:
     """floors/<key>.json: what a reference policy, or the untrained model, yields on the same tasks.
 
@@ -225,19 +282,23 @@ class FloorFile:
     """
 
     schema_version: int
+    """Of this file; see `SCHEMA_VERSION`."""
     policy: str
+    """Name in `jepa_compare.metrics`, or untrained."""
     seed: int | None
     """Of the untrained model's weights; null for policies."""
     metrics: dict[str, float | None]
-    tasks: dict[str, dict[str, list[Any]]]
+    """By key "eval/..."."""
+    tasks: dict[str, dict[str, Column]]
     """As in an evaluation."""
 
 
-@record()
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SweepFile:
     """sweep.json: what was swept."""
 
     schema_version: int
+    """Of this file; see `SCHEMA_VERSION`."""
     command: list[str]
     """As it was typed last."""
     overrides: list[str]

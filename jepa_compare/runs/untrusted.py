@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 MEGABYTE = 1 << 20
 _LONGEST_TEXT = 300  # characters kept of any text that is shown
-_MOST_KEYS = 2000  # of a flattened mapping
+MOST_KEYS = 2000  # of a flattened mapping
 _DEEPEST = 12  # levels of a nested mapping
 
 
@@ -169,8 +169,8 @@ def mapping(value: Any, name: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise Damaged(f"{name} is not an object")
-    if len(value) > _MOST_KEYS:
-        raise Damaged(f"{name} has more than {_MOST_KEYS} keys")
+    if len(value) > MOST_KEYS:
+        raise Damaged(f"{name} has more than {MOST_KEYS} keys")
     return cast(dict[str, Any], value)
 
 
@@ -198,8 +198,8 @@ def flatten(value: Any, name: str) -> dict[str, Any]:
             if named(path) in flat:
                 raise Damaged(f"{name} sets {shown(path)} twice")
             flat[named(path)] = named(item) if isinstance(item, str) else item
-            if len(flat) > _MOST_KEYS:
-                raise Damaged(f"{name} has more than {_MOST_KEYS} keys")
+            if len(flat) > MOST_KEYS:
+                raise Damaged(f"{name} has more than {MOST_KEYS} keys")
 
     try:
         visit(mapping(value, name), "", 0)
