@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.runs.layout import State, Status
+from jepa_compare.runs.records import State, Status
 
 Outcome = Literal[
     "healthy",
@@ -37,7 +37,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 )
 """Best first; the order in which counts are shown."""
 
-What = Literal["run", "file", "value", "lines", "link", "folder"]
+What = Literal["run", "file", "lines", "link", "folder"]
 """Of what was left out: `run` is a whole run, `link` and `folder` were not searched, the others are
 parts of a run that was kept."""
 
@@ -104,8 +104,6 @@ class Run:
     step: int
     steps: int
     """Steps done, and planned."""
-    variant: str = ""
-    """The chosen option of the loss's group, where runs of that name chose different losses."""
     started: float | None
     """Unix time; `ended` too."""
     ended: float | None
@@ -132,11 +130,13 @@ class Run:
     cost: Mapping[str, float] = field(default_factory=dict)
     """seconds.train, seconds.interim_evaluations, seconds.evaluation, seconds.total,
     samples_per_second, peak_memory_bytes, parameters.encoder, parameters.predictor."""
+    unverified: bool = False
+    """Whether a file of it is of an older schema version."""
 
     @property
     def loss(self) -> str:
-        """What a table calls the auxiliary loss: its name, or the option chosen (`losses.py`)."""
-        return self.variant or self.name
+        """What a table calls the auxiliary loss: its name."""
+        return self.name
 
     @property
     def outcome(self) -> Outcome:
