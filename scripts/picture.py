@@ -26,8 +26,9 @@ from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
 from jepa_compare.runs import layout
+from jepa_compare.runs.reader import read_record
+from jepa_compare.runs.records import EvaluationFile, SummaryFile
 from jepa_compare.sweep.plan import parse_command_line
-from jepa_compare.system import files
 
 CPU = torch.device("cpu")
 FRAMES = 8
@@ -104,9 +105,12 @@ def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
     episodes, size = {}, (0, 0)
     for run in runs:
         config = load_config(run)
-        name = files.read_json(run / layout.SUMMARY)["evaluation"]
-        stored = files.read_json(run / layout.EVALUATIONS / f"{name}.json")
-        episodes[config.aux_loss["name"]] = stored["episodes"][kind][:columns]
+        summary = read_record(SummaryFile, run, layout.SUMMARY)
+        assert summary is not None, f"{run} holds no finished run"
+        name = f"{summary.evaluation}.json"
+        stored = read_record(EvaluationFile, run, layout.EVALUATIONS, name)
+        assert stored is not None, f"{run} has lost {name}"
+        episodes[config.aux_loss["name"]] = stored.episodes[kind][:columns]
         *_, height, width = build_source(config).obs_shape
         size = (width, height)
     draw_planning(episodes, size, path)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from jepa_compare.evaluation.measures.base import CADENCES, Cadence, Measure
 from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.metrics import SPREAD, Metric, describe, described, is_built_in
-from jepa_compare.runs import layout
+from jepa_compare.runs.records import Episode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,24 +33,10 @@ class Evaluation:
     seconds: float
     tasks: dict[str, Any] = field(default_factory=dict)
     """Per kind, per-task rows."""
-    episodes: dict[str, Any] = field(default_factory=dict)
+    episodes: dict[str, list[Episode]] = field(default_factory=dict)
     """Per kind, the paths of the first tasks."""
     spectrum: list[float] = field(default_factory=list)
     """Singular values of the centred latents divided by the largest."""
-
-    def to_json(self, settings: EvaluationSettings, step: int) -> dict[str, Any]:
-        """The content of evaluations/<hash>.json after training step `step`."""
-        return {
-            "schema_version": layout.SCHEMA_VERSION,
-            "settings": asdict(settings),
-            "step": step,
-            "metrics": self.metrics,
-            "descriptions": {key: m.description() for key, m in self.descriptions.items()},
-            "tasks": self.tasks,
-            "episodes": self.episodes,
-            "spectrum": self.spectrum,
-            "seconds": self.seconds,
-        }
 
 
 class Evaluator:

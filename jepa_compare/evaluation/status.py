@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from jepa_compare.metrics import COLLAPSED_SPREAD, PROBE_SET, SPREAD
-from jepa_compare.runs.layout import Status
+from jepa_compare.runs.records import Status
 
 
 def run_status(

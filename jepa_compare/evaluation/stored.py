@@ -3,15 +3,16 @@
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from jepa_compare.build import build_model
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.schema import Config
 from jepa_compare.data.base import Source
 from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
-from jepa_compare.evaluation.floors import Floor, floor_key, reference_floors, stored_floor
+from jepa_compare.evaluation.floors import floor_key, reference_floors, stored_floor
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.records import SCHEMA_VERSION, Description, EvaluationFile, FloorFile
 from jepa_compare.system import files
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,15 @@ def floors_of(config: Config, source: Source, evaluator: Evaluator, directory: P
     model_config = asdict(config.model) | {"num_threads": config.training.num_threads}
     key = floor_key("untrained", config.data, settings, model_config, config.seed)
 
-    def evaluate_untrained() -> Floor:
+    def evaluate_untrained() -> FloorFile:
         log.info("evaluating the untrained model of seed %d", config.seed)
         result = evaluator.evaluate(build_model(config, source).to(device))
-        return Floor(
-            policy="untrained", seed=config.seed, metrics=result.metrics, tasks=result.tasks
+        return FloorFile(
+            schema_version=SCHEMA_VERSION,
+            policy="untrained",
+            seed=config.seed,
+            metrics=result.metrics,
+            tasks=result.tasks,
         )
 
     untrained = stored_floor(directory, key, "untrained", config.seed, evaluate_untrained)
@@ -66,6 +71,25 @@ def store_evaluation(
 ) -> Path:
     """Keep an evaluation beside the others of its run; returns its file."""
     path = evaluation_path(run, settings)
-    content: dict[str, Any] = evaluation.to_json(settings, step)
-    files.write_json(path, content | {"floors": floors.keys, "untrained": floors.untrained})
+    files.write_json(path, encode(evaluation_file(evaluation, floors, settings, step)))
     return path
+
+
+def evaluation_file(
+    evaluation: Evaluation, floors: Floors, settings: EvaluationSettings, step: int
+) -> EvaluationFile:
+    """The content of evaluations/<hash>.json after training step `step`."""
+    described = evaluation.descriptions.items()
+    return EvaluationFile(
+        schema_version=SCHEMA_VERSION,
+        settings=asdict(settings),
+        step=step,
+        metrics=evaluation.metrics,
+        descriptions={key: Description(**metric.description()) for key, metric in described},
+        tasks=evaluation.tasks,
+        episodes=evaluation.episodes,
+        spectrum=evaluation.spectrum,
+        seconds=evaluation.seconds,
+        floors=floors.keys,
+        untrained=floors.untrained,
+    )

@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from jepa_compare.metrics import Metric, described
-from jepa_compare.runs.codec import decode
+from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.records import Description
 from jepa_compare.runs.untrusted import Damaged, named, shown
 
 
-def read_descriptions(descriptions: Mapping[str, Mapping[str, Any]]) -> dict[str, Metric]:
+def read_descriptions(descriptions: Mapping[str, Description]) -> dict[str, Metric]:
     """By key, from an `EvaluationFile`; for a built-in metric the code's description.
 
     Raises `Damaged` for what does not describe a metric, or a built-in one in another way.
     """
     metrics = {}
-    for key, fields in descriptions.items():
+    for key, description in descriptions.items():
         name = f"descriptions.{shown(key)}"
         try:
-            metric = decode(Metric, {**fields, "key": named(key)}, name)
+            metric = decode(Metric, {**encode(description), "key": named(key)}, name)
             texts = {text: shown(getattr(metric, text)) for text in ("label", "unit", "about")}
             metrics[metric.key] = described(replace(metric, **texts))
         except Damaged:

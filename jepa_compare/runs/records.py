@@ -31,7 +31,7 @@ class ConfigFile:
     run_name: str
     """Name of the directory: `<loss>_s<seed>_<hash>`."""
     name: str
-    """Name of the auxiliary loss."""
+    """Of the auxiliary loss."""
     seed: int
     """Of initial weights, batches and random slices."""
     hash: str
@@ -51,9 +51,8 @@ class Failure:
     type: str
     """Name of the exception."""
     message: str
-    """Its text."""
+    """Its text; `traceback` is as Python prints it."""
     traceback: str
-    """As Python prints it."""
     resumable: bool
     """Whether the next attempt continues from the checkpoint: the machine failed, not the code."""
 
@@ -71,9 +70,8 @@ class StatusFile:
     steps: Count
     """Optimiser steps that are to be done."""
     host: str | None
-    """Machine of the owner; null for a run that is queued."""
+    """Machine of the owner, and `pid` its process; null for a run that is queued."""
     pid: int | None
-    """Process of the owner."""
     heartbeat: Finite
     """Unix time at which the owner was last alive; `started` and `ended` are Unix times too."""
     started: Finite | None
@@ -113,9 +111,8 @@ class Alarm:
     """A warning of the training loop."""
 
     step: Count
-    """When it was raised."""
+    """When it was raised; `message` is one sentence."""
     message: str
-    """One sentence."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,9 +124,8 @@ class Seconds:
     interim_evaluations: float = 0.0
     """Evaluations between the steps."""
     evaluation: float
-    """Evaluation at the end, figures and floors included."""
+    """Evaluation at the end, figures and floors included; `total` is the sum."""
     total: float
-    """Of all of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,9 +139,8 @@ class Hardware:
     cores: int | None
     """Of the machine."""
     instructions: str
-    """Vector instructions that torch uses on the CPU."""
+    """Vector instructions that torch uses on the CPU; `threads`: how many it used there."""
     threads: int
-    """CPU threads that torch used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,9 +148,8 @@ class Commit:
     """The checkout that a run was started from."""
 
     commit: str
-    """Full hash."""
+    """Full hash; `dirty`: whether files that git tracks were changed."""
     dirty: bool
-    """Whether files that git tracks were changed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,19 +224,18 @@ class Description:
 
     label: str
     """For people."""
-    unit: str
+    unit: str = ""
     """Empty for a rate or a ratio."""
-    better: Literal["higher", "lower"] | None
+    better: Literal["higher", "lower"] | None = None
     """Null: neither direction is better."""
-    downstream: bool
+    downstream: bool = False
     """Whether losses may be ranked by it."""
-    low: Finite | None
-    """Smallest possible value; null: there is none."""
-    high: Finite | None
-    """Largest possible value."""
+    low: Finite | None = None
+    """Smallest possible value, and `high` the largest; null: there is none."""
+    high: Finite | None = None
     about: str
     """One sentence."""
-    decimals: Count
+    decimals: Count = 2
     """Of a table."""
 
 

@@ -13,8 +13,15 @@ from jepa_compare.evaluation.stored import (
     store_evaluation,
 )
 from jepa_compare.export import export
-from jepa_compare.runs.layout import FIGURES, SCHEMA_VERSION
-from jepa_compare.runs.records import Commit, Divergence, Hardware, Seconds, SummaryFile
+from jepa_compare.runs.layout import FIGURES
+from jepa_compare.runs.records import (
+    SCHEMA_VERSION,
+    Commit,
+    Divergence,
+    Hardware,
+    Seconds,
+    SummaryFile,
+)
 from jepa_compare.training.finite import Diverged
 from jepa_compare.training.state import RunContext, TrainingState
 

@@ -13,12 +13,12 @@ import jepa_compare.config.evaluation as settings_module
 from jepa_compare.config.evaluation import EVALUATION_VERSION, EvaluationSettings
 from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation.floors import (
-    Floor,
     floor_key,
     reference_floors,
     stored_floor,
 )
 from jepa_compare.evaluation.stored import evaluation_hash
+from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
 
 CPU = torch.device("cpu")
 POLICIES = ("random", "straight_line", "door_script", "oracle")
@@ -69,11 +69,17 @@ def test_where_nothing_is_planned_no_policy_plays(
     ],
 )
 def test_a_damaged_or_foreign_file_is_computed_again(damage: str, tmp_path: Path) -> None:
-    floor = Floor(policy="random", seed=None, metrics={"eval/success_door": 0.5}, tasks={})
+    floor = FloorFile(
+        schema_version=SCHEMA_VERSION,
+        policy="random",
+        seed=None,
+        metrics={"eval/success_door": 0.5},
+        tasks={},
+    )
     (tmp_path / "abc.json").write_text(damage)
     assert stored_floor(tmp_path, "abc", "random", None, lambda: floor) == floor
 
-    def never() -> Floor:
+    def never() -> FloorFile:
         raise AssertionError("computed twice")
 
     assert stored_floor(tmp_path, "abc", "random", None, never) == floor

@@ -135,6 +135,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
 def test_the_lock_of_a_killed_owner_is_taken_over(tmp_path: Path) -> None:
     script = (
         "import os, sys, time; from pathlib import Path\n"
+        "from jepa_compare.runs.records import ConfigFile\n"
         "from jepa_compare.runs.writer import RunWriter\n"
         f"with RunWriter(Path(sys.argv[1]), {IDENTITY!r}, 10): os.kill(os.getpid(), 9)"
     )

@@ -3,9 +3,10 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL
+from jepa_compare.runs.records import Episode
 from jepa_compare.system import files
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _INK = "#000000"
 
 
 def animate_planning(
-    episodes: Mapping[str, Sequence[Mapping[str, Any]]],
+    episodes: Mapping[str, Sequence[Episode]],
     size: tuple[int, int],
     count: int,
     path: Path,
@@ -33,7 +34,7 @@ def animate_planning(
     columns = max((len(recorded) for _, recorded in rows), default=0)
     if columns == 0:
         return
-    steps = max(len(episode["path"]) for _, recorded in rows for episode in recorded)
+    steps = max(len(episode.path) for _, recorded in rows for episode in recorded)
     stride = -(-steps // _MOST_FRAMES)
     shape = (
         columns * (_PANEL + _GAP) + _GAP,
@@ -68,7 +69,7 @@ def _draw_panel(
     draw: "ImageDraw",
     corner: tuple[int, int],
     kind: str,
-    episode: Mapping[str, Any],
+    episode: Episode,
     step: int,
     size: tuple[int, int],
 ) -> None:
@@ -82,13 +83,13 @@ def _draw_panel(
         x, y = place(point)
         return x - radius, y - radius, x + radius, y + radius
 
-    path, goal = episode["path"], episode["goal"]
+    path, goal = episode.path, episode.goal
     ended = step >= len(path) - 1
-    colour = REACHED if episode["success"] else MISSED
-    result = f": {'reached' if episode['success'] else 'missed'}" if ended else ""
-    caption = f"{kind} {episode['task']}{result}"
+    colour = REACHED if episode.success else MISSED
+    result = f": {'reached' if episode.success else 'missed'}" if ended else ""
+    caption = f"{kind} {episode.task}{result}"
     draw.text((left, corner[1]), caption, fill=colour if ended else _INK)
-    for wall in episode["walls"]:
+    for wall in episode.walls:
         draw.rectangle((*place(wall[:2]), *place(wall[2:])), fill=WALL)
     draw.rectangle((left, top, left + _PANEL, top + _PANEL), outline=_INK)
     draw.ellipse(disc(goal, 6), outline=_INK, width=2)

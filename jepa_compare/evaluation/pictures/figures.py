@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from jepa_compare.runs.records import Episode
 from jepa_compare.system import files
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def draw_rollouts(
 
 
 def draw_planning(
-    episodes: Mapping[str, Sequence[Mapping[str, Any]]], size: tuple[int, int], path: Path
+    episodes: Mapping[str, Sequence[Episode]], size: tuple[int, int], path: Path
 ) -> None:
     """The recorded episodes, a row per kind (or whatever names the rows), in rooms of `size`
     (width, height) px.
@@ -92,7 +93,7 @@ def draw_planning(
         row[0].text(
             -0.06, 0.5, kind, transform=row[0].transAxes, rotation=90, va="center", ha="right"
         )
-    outcomes = {episode["success"] for recorded in episodes.values() for episode in recorded}
+    outcomes = {episode.success for recorded in episodes.values() for episode in recorded}
     _explain(figure, size, outcomes)
     _save(figure, path)
 
@@ -116,20 +117,20 @@ def draw_spectrum(spectrum: Sequence[float], metrics: Mapping[str, Any], path: P
     _save(figure, path)
 
 
-def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int]) -> None:
+def _draw_episode(axes: "Axes", episode: Episode, size: tuple[int, int]) -> None:
     from matplotlib.patches import Rectangle
 
-    for x0, y0, x1, y1 in episode["walls"]:
+    for x0, y0, x1, y1 in episode.walls:
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, color=WALL, linewidth=0))
-    x, y = np.array(episode["path"]).T
-    reached = episode["success"]
+    x, y = np.array(episode.path).T
+    reached = episode.success
     colour = REACHED if reached else MISSED
-    until = len(x) if episode["steps"] is None else episode["steps"] + 1
+    until = len(x) if episode.steps is None else episode.steps + 1
     axes.plot(x, y, color=colour, **_AFTERWARDS)
     axes.plot(x[:until], y[:until], color=colour, **(_TO_GOAL if reached else _ASTRAY))
     axes.plot(x[0], y[0], **_START)
     axes.plot(x[-1], y[-1], "o" if reached else "X", color=colour, markersize=5)
-    axes.plot(*episode["goal"], **_GOAL)
+    axes.plot(*episode.goal, **_GOAL)
     width, height = size
     axes.set_xlim(-0.5, width - 0.5)
     axes.set_ylim(height - 0.5, -0.5)  # y points down, as in the frames
@@ -137,8 +138,8 @@ def _draw_episode(axes: "Axes", episode: Mapping[str, Any], size: tuple[int, int
     axes.set_axis_on()
     axes.set_xticks([])
     axes.set_yticks([])
-    result = f"reached in {episode['steps']}" if reached else "missed"
-    axes.set_title(f"{episode['task']}: {result}", fontsize=_SMALL, color=colour)
+    result = f"reached in {episode.steps}" if reached else "missed"
+    axes.set_title(f"{episode.task}: {result}", fontsize=_SMALL, color=colour)
 
 
 def _explain(figure: "Figure", size: tuple[int, int], outcomes: set[bool]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.environment import Policy, Rectangle, State, TaskSuite, play
 from jepa_compare.rng import generator
+from jepa_compare.runs.records import Episode
 
 MakePolicy = Callable[[str], Policy]
 """From a kind of task to the policy that plays it: a fresh one, for a policy may have memory."""
@@ -58,18 +59,18 @@ class Outcome:
             **{f"success_{kind}_{other}": _mean(self.success[other]) for other in others},
         }
 
-    def episodes(self, count: int) -> list[dict[str, Any]]:
-        """The first tasks as plain data, for figures."""
+    def episodes(self, count: int) -> list[Episode]:
+        """The first tasks, for figures."""
         primary = next(iter(self.success))
         return [
-            {
-                "task": task,
-                "success": self.success[primary][task],
-                "steps": self.steps[task],
-                "path": _rounded(self.path[task]),
-                "goal": _rounded(self.goal[task]),
-                "walls": [list(map(float, rectangle)) for rectangle in self.obstacles[task]],
-            }
+            Episode(
+                task=task,
+                success=self.success[primary][task],
+                steps=self.steps[task],
+                path=_rounded(self.path[task]),
+                goal=_rounded(self.goal[task]),
+                walls=[list(map(float, rectangle)) for rectangle in self.obstacles[task]],
+            )
             for task in range(min(count, len(self.path)))
         ]
 

@@ -1,0 +1,1 @@
+"""Figures of a comparison, for the page and for papers."""

@@ -18,9 +18,11 @@ from jepa_compare.evaluation import (
     build_measures,
     run_status,
 )
+from jepa_compare.evaluation.stored import Floors, evaluation_file
 from jepa_compare.latents import Batch
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.models.jepa import JEPA
+from jepa_compare.runs.codec import encode
 
 CPU = torch.device("cpu")
 NORM = Metric(
@@ -123,7 +125,8 @@ def test_a_measure_of_ones_own_stands_beside_the_others(
     assert evaluator.quick(jepa)["eval/norm"] == evaluation.metrics["eval/norm"]
     assert "eval/nothing" not in evaluator.quick(jepa)  # nothing to log
 
-    stored = evaluation.to_json(settings, 600)["descriptions"]
+    none = Floors(keys={}, untrained={})
+    stored = encode(evaluation_file(evaluation, none, settings, 600))["descriptions"]
     assert Metric(key="eval/norm", **stored["eval/norm"]) == NORM
 
 

@@ -16,6 +16,7 @@ from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.pictures.draw import draw_figures
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, draw_planning
 from jepa_compare.models.jepa import JEPA
+from jepa_compare.runs.records import Episode
 
 CPU = torch.device("cpu")
 
@@ -49,15 +50,15 @@ def test_all_pictures_of_a_run(evaluator: Evaluator, jepa: JEPA, tmp_path: Path)
 
 
 def test_success_and_failure_differ_in_colour(tmp_path: Path) -> None:
-    episode = {
-        "task": 0,
-        "success": True,
-        "steps": 1,
-        "path": [[5.0, 5.0], [9.0, 9.0], [12.0, 9.0]],
-        "goal": [9.0, 9.0],
-        "walls": [[15.0, 0.0, 16.0, 12.0]],
-    }
-    missed = {**episode, "success": False, "steps": None}
+    episode = Episode(
+        task=0,
+        success=True,
+        steps=1,
+        path=[[5.0, 5.0], [9.0, 9.0], [12.0, 9.0]],
+        goal=[9.0, 9.0],
+        walls=[[15.0, 0.0, 16.0, 12.0]],
+    )
+    missed = dataclasses.replace(episode, success=False, steps=None)
     for name, shown, colours in (
         ("reached", episode, (True, False)),
         ("missed", missed, (False, True)),

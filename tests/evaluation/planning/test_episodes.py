@@ -1,7 +1,6 @@
 """Planning in the default world: what the policies that need no model achieve, and the harness."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +21,8 @@ from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score
 from jepa_compare.evaluation.planning.reference import planner_policy, reference_policy
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
+from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.records import Episode
 
 CPU = torch.device("cpu")
 LoadSettings = Callable[..., EvaluationSettings]
@@ -227,17 +228,17 @@ def test_a_simulator_whose_state_is_no_tensor_is_planned_in(
     assert outcome.metrics("count")["success_count_ever"] == 1.0
 
 
-def test_episodes_are_plain_data(source: TwoRooms, few: EvaluationSettings) -> None:
+def test_episodes_are_records_of_plain_data(source: TwoRooms, few: EvaluationSettings) -> None:
     policy = reference_policy("door_script", source.task_suite, few)
     outcome = play_tasks(source.task_suite, policy, few, CPU)["door"]
-    episodes = json.loads(json.dumps(outcome.episodes(2)))
-    assert [episode["task"] for episode in episodes] == [0, 1]
+    episodes = [decode(Episode, encode(e), str(e.task)) for e in outcome.episodes(2)]
+    assert [episode.task for episode in episodes] == [0, 1]
     first = episodes[0]
-    assert first["success"] is True
-    assert len(first["path"]) == few.planning.steps + 1
-    assert first["path"][-1] == first["goal"]
-    assert len(first["walls"]) == 2
-    assert all(len(wall) == 4 for wall in first["walls"])
+    assert first.success is True
+    assert len(first.path) == few.planning.steps + 1
+    assert first.path[-1] == first.goal
+    assert len(first.walls) == 2
+    assert all(len(wall) == 4 for wall in first.walls)
     assert len(outcome.episodes(99)) == few.planning.tasks
 
 
