@@ -17,9 +17,8 @@ VICREG = DEFAULT_LOSSES["vicreg"]
 
 
 def change(path: Path, **values: Any) -> None:
-    """Set top-level keys of a JSON file; None removes one."""
-    content = json.loads(path.read_text()) | values
-    path.write_text(json.dumps({key: v for key, v in content.items() if v is not None}))
+    """Set top-level keys of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def reasons(runs: Runs) -> list[str]:
