@@ -1,11 +1,11 @@
-"""Time the worlds' batches, beside the published dataset of the random-wall world.
+"""Time the sources' batches, beside the published dataset of the random-wall source.
 
-    python scripts/benchmark/data.py                          the worlds alone
+    python scripts/benchmark/data.py                          the sources alone
     python scripts/benchmark/data.py --peers CHECKOUTS        and eb_jepa's dataset, in place
 
 CHECKOUTS holds a clone of github.com/facebookresearch/eb_jepa. Rounds are interleaved, so that a
 busy machine slows all candidates alike; medians are shown, and for one trajectory at a time the
-median over rounds of its time per sample over that of the same world in a batch.
+median over rounds of its time per sample over that of the same source in a batch.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Generalisation: trained on some layouts of the reference world, evaluated on the others."""
+"""Generalisation: trained on some layouts of the reference source, evaluated on the others."""
 
 from pathlib import Path
 

@@ -5,6 +5,7 @@ pixels. Positions and actions are (x, y) in px; a frame is indexed [y, x].
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from jepa_compare.data.rooms.tasks import TwoRoomsEnvironment
 _WALL_BRIGHTNESS = 0.5
 
 
+@dataclass(kw_only=True, eq=False)
 class FixedWall(TwoRoomsEnvironment):
     """A square room with a vertical wall in the middle and a door in the wall's middle.
 
@@ -25,35 +27,25 @@ class FixedWall(TwoRoomsEnvironment):
     free area is refused along x or y alone, so the dot slides. There is no noise.
     """
 
-    def __init__(
-        self,
-        *,
-        size: int,
-        margin: float,
-        blob_std: float,
-        wall_half_width: float,
-        door_half_height: float,
-        max_action_norm: float,
-        substeps: int,
-        distractors: int,
-        distractor_speed: float,
-        distractor_brightness: float,
-    ) -> None:
-        self.size = size
-        self.center = (size - 1) / 2  # of the room, the wall and the door, along x and y
-        self.half = (size - 1) / 2 - margin  # of the free area's side
+    size: int
+    margin: float
+    blob_std: float
+    wall_half_width: float
+    door_half_height: float
+    max_action_norm: float
+    substeps: int
+    distractors: int
+    distractor_speed: float
+    distractor_brightness: float
+
+    def __post_init__(self) -> None:
+        self.center = (self.size - 1) / 2  # of the room, the wall and the door, along x and y
+        self.half = (self.size - 1) / 2 - self.margin  # of the free area's side
         self.low, self.high = self.center - self.half, self.center + self.half
-        self.blob_std = blob_std
-        self.wall_half_width = wall_half_width
         self.wall_columns = slice(
-            math.floor(self.center - wall_half_width) + 1, math.ceil(self.center + wall_half_width)
+            math.floor(self.center - self.wall_half_width) + 1,
+            math.ceil(self.center + self.wall_half_width),
         )
-        self.door_half_height = door_half_height
-        self.max_action_norm = max_action_norm
-        self.substeps = substeps
-        self.distractors = distractors
-        self.distractor_speed = distractor_speed
-        self.distractor_brightness = distractor_brightness
 
     def step(
         self,

@@ -6,6 +6,8 @@ Shape legend: n states, s = 4 state dimensions (x, y, wall_x, door_y), a = 2 act
 h w pixels. Positions and actions are (x, y) in px; a frame is indexed [y, x].
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,6 +23,7 @@ _BOUNCE_STD = 0.5
 _CLEARANCE = 0.3
 
 
+@dataclass(kw_only=True, eq=False)
 class MovableWall(TwoRoomsEnvironment):
     """The dot stops where it meets a wall and bounces off it. `layouts` (wall_x, door_y) are those
     that tasks are drawn in.
@@ -29,19 +32,12 @@ class MovableWall(TwoRoomsEnvironment):
     into a wall).
     """
 
-    def __init__(
-        self,
-        *,
-        size: int,
-        room: Room,
-        blob_std: float,
-        max_action_norm: float,
-        cut_actions: bool,
-        layouts: Float[Tensor, "layouts 2"],
-    ) -> None:
-        self.size, self.room, self.blob_std = size, room, blob_std
-        self.max_action_norm, self.cut_actions = max_action_norm, cut_actions
-        self.layouts = layouts
+    size: int
+    room: Room
+    blob_std: float
+    max_action_norm: float
+    cut_actions: bool
+    layouts: Float[Tensor, "layouts 2"]
 
     def step(
         self,

@@ -1,4 +1,4 @@
-"""Planning in the default world: what the policies that need no model achieve, and the harness."""
+"""Planning in the default rooms: what the policies that need no model achieve, and the harness."""
 
 import dataclasses
 from collections.abc import Callable
