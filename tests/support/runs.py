@@ -132,3 +132,9 @@ def start_command(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
     line = [sys.executable, "-m", "jepa_compare.train", *arguments, *TINY]
     with (cwd / "output").open("ab") as output:
         return subprocess.Popen(line, cwd=cwd, stdout=output, stderr=output)
+
+
+def read_status(directory: Path) -> dict[str, Any]:
+    """What status.json of a run says, as it stands on disk; nothing where there is none."""
+    path = directory / layout.STATUS
+    return json.loads(path.read_text()) if path.exists() else {}

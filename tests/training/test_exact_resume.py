@@ -13,12 +13,12 @@ import pytest
 
 from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep.job import Job
 from jepa_compare.training.run import attempt, opened
 from jepa_compare.training.state import TrainingState
 from tests.support.faults import Disk, Killed
 from tests.support.resume import UndisturbedRuns, assert_same, start
+from tests.support.runs import read_status
 
 LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
 KILLS = 20
@@ -126,7 +126,7 @@ import json, os, random, signal, sys, time
 from jepa_compare.training import run
 from jepa_compare.config.schema import Config
 from jepa_compare.config.typed import from_plain
-from jepa_compare.runs.writer import read_status
+from tests.support.runs import read_status
 from pathlib import Path
 
 identity, directory, kills = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

@@ -10,11 +10,10 @@ from jepa_compare.export import NoSuchRun, load_run
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode, encode
 from jepa_compare.runs.records import SummaryFile
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.training import Diverged, checkpoint
 from jepa_compare.training.finish import finish
-from tests.support.runs import job, rows, train, training
+from tests.support.runs import job, read_status, rows, train, training
 
 
 def test_the_run_directory_holds_what_the_contract_says(tmp_path: Path) -> None:

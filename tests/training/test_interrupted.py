@@ -14,7 +14,6 @@ import pytest
 
 from jepa_compare.runs import layout, lock
 from jepa_compare.runs.lock import DirectoryLock
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep.job import Job
 from jepa_compare.system import files, interrupts
 from jepa_compare.system.interrupts import SIGNALS, Interrupted, Interrupts
@@ -22,7 +21,7 @@ from jepa_compare.training import finish, tracking
 from jepa_compare.training.run import attempt, opened
 from jepa_compare.training.state import RunContext, TrainingState
 from tests.support.resume import UndisturbedRuns, assert_same, short_job, start
-from tests.support.runs import before_step, job
+from tests.support.runs import before_step, job, read_status
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ import torch
 
 from jepa_compare.latents import Batch
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.training import Diverged, ForeignCheckpoint, checkpoint, run
 from jepa_compare.training.run import attempt, resume
 from jepa_compare.training.state import TrainingState
 from tests.support.failing_loss import NoLuck, fails_once
-from tests.support.runs import before_step, command, cut, job, rows, train, training
+from tests.support.runs import before_step, command, cut, job, read_status, rows, train, training
 
 
 def weights(directory: Path) -> bytes:
@@ -82,12 +81,13 @@ def test_a_retry_says_where_it_began_and_when(tmp_path: Path, fails_at: int, fir
         with pytest.raises(NoLuck):
             attempt(state, context)
         failed = time.time()
-        assert context.writer._status()["started"] < failed
+        started = context.writer._status().started
+        assert started is not None and started < failed
         again = TrainingState.build(state.config)
         resume(again, context)
         status = context.writer._status()
-        assert again.step == status["step"] == status["first_step"] == first
-        assert failed <= status["started"]
+        assert again.step == status.step == status.first_step == first
+        assert status.started is not None and failed <= status.started
 
 
 def test_a_failed_run_without_retries_says_why_and_starts_over(tmp_path: Path) -> None:
