@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from jepa_compare.latents import Batch
 from jepa_compare.losses import NoAuxLoss
 from jepa_compare.runs import layout
 from jepa_compare.runs.records import Alarm
@@ -44,12 +45,15 @@ def test_rows_and_checkpoints_come_at_their_intervals(tmp_path: Path) -> None:
     assert state is not None and state["step"] == 7
 
 
-def test_the_true_state_never_reaches_training(tmp_path: Path) -> None:
-    seen = []
-    with training(tmp_path / "run", "training.steps=3") as (state, context):
-        state.objective.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].state))
+def test_training_sees_neither_labels_nor_reward(tmp_path: Path) -> None:
+    """On a source that gives both; what is recorded is what the objective is called with."""
+    seen: list[Batch] = []
+    source = "data._target_=tests.support.rewarded.Rewarded"
+    with training(tmp_path / "run", source, "training.steps=3") as (state, context):
+        state.objective.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         train(state, context)
-    assert seen == [None] * 3
+    assert len(seen) == 3
+    assert all(not batch.labels and batch.reward is None for batch in seen)
 
 
 class Clock:

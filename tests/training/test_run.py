@@ -81,7 +81,8 @@ def test_a_retry_says_where_it_began_and_when(tmp_path: Path, fails_at: int, fir
         with pytest.raises(NoLuck):
             attempt(state, context)
         failed = time.time()
-        assert (context.writer._status().started or failed) < failed
+        started = context.writer._status().started
+        assert started is not None and started < failed
         again = TrainingState.build(state.config)
         resume(again, context)
         status = context.writer._status()

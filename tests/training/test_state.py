@@ -99,7 +99,9 @@ def test_a_collapse_ends_the_run_where_that_is_asked_for(on_collapse: str) -> No
     assert state.stopped_by_collapse == (on_collapse == "stop")
 
 
-def test_a_batch_does_not_hold_labels() -> None:
-    state = built()
-    assert state.batches.batch(0).labels
-    assert not state.batch(0).labels
+def test_a_batch_holds_neither_labels_nor_reward() -> None:
+    state = built("data._target_=tests.support.rewarded.Rewarded")
+    whole, batch = state.batches.batch(0), state.batch(0)
+    assert whole.labels and whole.reward is not None
+    assert not batch.labels and batch.reward is None
+    assert torch.equal(batch.obs, whole.obs)
