@@ -20,6 +20,7 @@ from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.metrics import SPREAD, Metric, describe, described, is_built_in
 from jepa_compare.runs import layout
+from jepa_compare.runs.records import Description, Episode, EvaluationFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,24 +34,36 @@ class Evaluation:
     seconds: float
     tasks: dict[str, Any] = field(default_factory=dict)
     """Per kind, per-task rows."""
-    episodes: dict[str, Any] = field(default_factory=dict)
+    episodes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Per kind, the paths of the first tasks."""
     spectrum: list[float] = field(default_factory=list)
     """Singular values of the centred latents divided by the largest."""
 
-    def to_json(self, settings: EvaluationSettings, step: int) -> dict[str, Any]:
-        """The content of evaluations/<hash>.json after training step `step`."""
-        return {
-            "schema_version": layout.SCHEMA_VERSION,
-            "settings": asdict(settings),
-            "step": step,
-            "metrics": self.metrics,
-            "descriptions": {key: m.description() for key, m in self.descriptions.items()},
-            "tasks": self.tasks,
-            "episodes": self.episodes,
-            "spectrum": self.spectrum,
-            "seconds": self.seconds,
-        }
+    def record(
+        self,
+        settings: EvaluationSettings,
+        step: int,
+        floors: dict[str, str],
+        untrained: dict[str, float | None],
+    ) -> EvaluationFile:
+        """The content of evaluations/<hash>.json after training step `step`; `floors` are the
+        names of the floors' files, `untrained` the metrics of the untrained model."""
+        return EvaluationFile(
+            schema_version=layout.SCHEMA_VERSION,
+            settings=asdict(settings),
+            step=step,
+            metrics=self.metrics,
+            descriptions={
+                key: Description(**metric.description())
+                for key, metric in self.descriptions.items()
+            },
+            tasks=self.tasks,
+            episodes={kind: [Episode(**e) for e in shown] for kind, shown in self.episodes.items()},
+            spectrum=self.spectrum,
+            seconds=self.seconds,
+            floors=floors,
+            untrained=untrained,
+        )
 
 
 class Evaluator:

@@ -4,10 +4,7 @@ Computed once per source and settings, by the harness that models go through, an
 `floors/<key>.json` in the sweep's directory, so that tables never hold typed-in numbers.
 """
 
-import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +15,9 @@ from jepa_compare.data.environment import TaskSuite
 from jepa_compare.evaluation.planning.episodes import named_metrics, play_tasks, task_rows
 from jepa_compare.evaluation.planning.reference import reference_policy
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.records import FloorFile
 from jepa_compare.system import files
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Floor:
-    """One stored floor."""
-
-    policy: str
-    seed: int | None
-    """Of the untrained model's weights."""
-    metrics: dict[str, float | None]
-    """Under "eval/..."; of the untrained model all that an evaluation has."""
-    tasks: dict[str, Any]
-    """Per-task rows, as in evaluations/<hash>.json."""
 
 
 def floor_key(
@@ -62,15 +48,15 @@ def floor_key(
 
 
 def stored_floor(
-    directory: Path, key: str, policy: str, seed: int | None, compute: Callable[[], Floor]
-) -> Floor:
+    directory: Path, key: str, policy: str, seed: int | None, compute: Callable[[], FloorFile]
+) -> FloorFile:
     """The floor kept under `key` in `directory` (.../floors), computed and kept if it is not there
     or the file is damaged. Runs side by side may both compute it; they write the same."""
     path = directory / f"{key}.json"
     floor = _read(path, policy, seed)
     if floor is None:
         floor = compute()
-        files.write_json(path, {"schema_version": layout.SCHEMA_VERSION, **asdict(floor)})
+        files.write_json(path, encode(floor))
     return floor
 
 
@@ -88,35 +74,30 @@ def reference_floors(
     keys = {policy: floor_key(policy, source_config, settings) for policy in suite.policies}
     for policy, key in keys.items():
 
-        def compute(policy: str = policy) -> Floor:
-            outcomes = play_tasks(
-                suite, reference_policy(policy, suite, settings), settings, device
-            )
-            return Floor(
-                policy=policy, seed=None, metrics=named_metrics(outcomes), tasks=task_rows(outcomes)
-            )
+        def compute(policy: str = policy) -> FloorFile:
+            make_policy = reference_policy(policy, suite, settings)
+            outcomes = play_tasks(suite, make_policy, settings, device)
+            return floor_of(policy, None, named_metrics(outcomes), task_rows(outcomes))
 
         stored_floor(directory, key, policy, None, compute)
     return keys
 
 
-def _read(path: Path, policy: str, seed: int | None) -> Floor | None:
+def floor_of(
+    policy: str, seed: int | None, metrics: dict[str, float | None], tasks: dict[str, Any]
+) -> FloorFile:
+    """A floor as it is stored; `seed` is that of an untrained model's weights."""
+    version = layout.SCHEMA_VERSION
+    return FloorFile(schema_version=version, policy=policy, seed=seed, metrics=metrics, tasks=tasks)
+
+
+def _read(path: Path, policy: str, seed: int | None) -> FloorFile | None:
     """The floor in a file, or None if it is missing, damaged or another one."""
     try:
-        data = files.read_json(path)
-        floor = Floor(**{key: data[key] for key in ("policy", "seed", "metrics", "tasks")})
-        fits = (
-            data["schema_version"] == layout.SCHEMA_VERSION
-            and (floor.policy, floor.seed) == (policy, seed)
-            and all(_is_number(value) for value in floor.metrics.values())
-            and all(
-                len({len(column) for column in rows.values()}) == 1 for rows in floor.tasks.values()
-            )
-        )
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        floor = decode(FloorFile, files.read_json(path), path.name)
+    except (OSError, ValueError):  # no JSON, or not of a floor
         return None
-    return floor if fits else None
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and math.isfinite(value))
+    wanted = layout.SCHEMA_VERSION, policy, seed
+    same = (floor.schema_version, floor.policy, floor.seed) == wanted
+    lengths = [{len(column) for column in rows.values()} for rows in floor.tasks.values()]
+    return floor if same and all(len(kind) == 1 for kind in lengths) else None

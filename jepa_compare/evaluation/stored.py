@@ -3,15 +3,16 @@
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from jepa_compare.build import build_model
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.schema import Config
 from jepa_compare.data.base import Source
 from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
-from jepa_compare.evaluation.floors import Floor, floor_key, reference_floors, stored_floor
+from jepa_compare.evaluation.floors import floor_key, floor_of, reference_floors, stored_floor
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.records import FloorFile
 from jepa_compare.system import files
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,10 @@ def floors_of(config: Config, source: Source, evaluator: Evaluator, directory: P
     model_config = asdict(config.model) | {"num_threads": config.training.num_threads}
     key = floor_key("untrained", config.data, settings, model_config, config.seed)
 
-    def evaluate_untrained() -> Floor:
+    def evaluate_untrained() -> FloorFile:
         log.info("evaluating the untrained model of seed %d", config.seed)
         result = evaluator.evaluate(build_model(config, source).to(device))
-        return Floor(
-            policy="untrained", seed=config.seed, metrics=result.metrics, tasks=result.tasks
-        )
+        return floor_of("untrained", config.seed, result.metrics, result.tasks)
 
     untrained = stored_floor(directory, key, "untrained", config.seed, evaluate_untrained)
     return Floors(keys={**keys, "untrained": key}, untrained=untrained.metrics)
@@ -66,6 +65,6 @@ def store_evaluation(
 ) -> Path:
     """Keep an evaluation beside the others of its run; returns its file."""
     path = evaluation_path(run, settings)
-    content: dict[str, Any] = evaluation.to_json(settings, step)
-    files.write_json(path, content | {"floors": floors.keys, "untrained": floors.untrained})
+    record = evaluation.record(settings, step, floors.keys, floors.untrained)
+    files.write_json(path, encode(record))
     return path

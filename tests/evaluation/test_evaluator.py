@@ -12,6 +12,9 @@ from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation import Evaluator, run_status
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
+from jepa_compare.runs import layout
+from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.records import EvaluationFile
 from jepa_compare.system import files
 
 CPU = torch.device("cpu")
@@ -41,8 +44,8 @@ def test_the_metrics_are_those_of_the_contract(evaluator: Evaluator, jepa: JEPA)
     assert names(evaluation.metrics) == COLLAPSE | PROBE | ROLLOUT | PLANNING
 
     settings = evaluator.settings
-    stored = json.loads(files.to_json(evaluation.to_json(settings, 600)))
-    assert stored["schema_version"] == 1
+    stored = json.loads(files.to_json(encode(evaluation.record(settings, 600, {}, {}))))
+    assert stored["schema_version"] == layout.SCHEMA_VERSION
     assert stored["step"] == 600
     assert stored["settings"]["planning"]["planner"]["kind"] == "cem"
     assert set(stored["tasks"]) == set(stored["episodes"]) == {"same", "door", "detour"}
@@ -133,7 +136,9 @@ def test_a_model_that_diverged_is_evaluated_without_an_exception(
     assert math.isnan(evaluation.metrics["eval/spread"] or 0.0)
     assert evaluation.metrics["eval/success_detour"] is not None
     assert run_status(evaluation.metrics, untrained) == "diverged"
-    files.to_json(evaluation.to_json(evaluator.settings, 0))
+    record = evaluation.record(evaluator.settings, 0, {}, {})
+    stored = json.loads(files.to_json(encode(record)))
+    assert decode(EvaluationFile, stored, "file").metrics.keys() == evaluation.metrics.keys()
 
 
 def test_a_warning_survives_a_resume(source: TwoRooms, few: EvaluationSettings) -> None:

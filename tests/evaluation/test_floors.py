@@ -13,12 +13,14 @@ import jepa_compare.config.evaluation as settings_module
 from jepa_compare.config.evaluation import EVALUATION_VERSION, EvaluationSettings
 from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation.floors import (
-    Floor,
     floor_key,
+    floor_of,
     reference_floors,
     stored_floor,
 )
 from jepa_compare.evaluation.stored import evaluation_hash
+from jepa_compare.runs import layout
+from jepa_compare.runs.records import FloorFile
 
 CPU = torch.device("cpu")
 POLICIES = ("random", "straight_line", "door_script", "oracle")
@@ -59,21 +61,21 @@ def test_where_nothing_is_planned_no_policy_plays(
         "",
         "{",
         "[]",
-        '{"schema_version": 1}',
-        '{"schema_version": 1, "policy": "oracle", "seed": null, "metrics": {}, "tasks": {}}',
+        '{"schema_version": VERSION}',
+        '{"schema_version": VERSION, "policy": "oracle", "seed": null, "metrics": {}, "tasks": {}}',
         '{"schema_version": 0, "policy": "random", "seed": null, "metrics": {}, "tasks": {}}',
-        '{"schema_version": 1, "policy": "random", "seed": null, "metrics": {"a": "b"},'
+        '{"schema_version": VERSION, "policy": "random", "seed": null, "metrics": {"a": "b"},'
         ' "tasks": {}}',
-        '{"schema_version": 1, "policy": "random", "seed": null, "metrics": {},'
+        '{"schema_version": VERSION, "policy": "random", "seed": null, "metrics": {},'
         ' "tasks": {"door": {"success": [true], "steps": []}}}',
     ],
 )
 def test_a_damaged_or_foreign_file_is_computed_again(damage: str, tmp_path: Path) -> None:
-    floor = Floor(policy="random", seed=None, metrics={"eval/success_door": 0.5}, tasks={})
-    (tmp_path / "abc.json").write_text(damage)
+    floor = floor_of("random", None, {"eval/success_door": 0.5}, {})
+    (tmp_path / "abc.json").write_text(damage.replace("VERSION", str(layout.SCHEMA_VERSION)))
     assert stored_floor(tmp_path, "abc", "random", None, lambda: floor) == floor
 
-    def never() -> Floor:
+    def never() -> FloorFile:
         raise AssertionError("computed twice")
 
     assert stored_floor(tmp_path, "abc", "random", None, never) == floor
