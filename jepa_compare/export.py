@@ -42,7 +42,7 @@ def load_config(directory: Path) -> Config:
     stored = read_config(directory)
     if not stored:
         raise NoSuchRun(f"{path} is damaged")
-    return Config.from_plain(stored["config"], path)
+    return Config.from_plain(stored.config, path)
 
 
 def load_model(directory: Path, device: torch.device | str = "cpu") -> JEPA:

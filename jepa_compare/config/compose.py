@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from jepa_compare.config import hydra_internals
 from jepa_compare.config.schema import Config
 from jepa_compare.runs.identity import run_hash
-from jepa_compare.runs.layout import SCHEMA_VERSION
+from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries conf/ inside the package; a checkout has it beside the package.
@@ -55,18 +55,18 @@ def run_name(cfg: DictConfig) -> str:
     return f"{config['aux_loss']['name']}_s{config['seed']}_{run_hash(config)}"
 
 
-def identity_of(cfg: DictConfig) -> dict[str, Any]:
+def identity_of(cfg: DictConfig) -> ConfigFile:
     """What identifies a run: the content of its config.json. `cfg` includes Hydra's own node."""
     config, name = plain(cfg), run_name(cfg)
     choices = OmegaConf.to_container(cfg.hydra.runtime.choices)
     assert isinstance(choices, dict)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_name": name,
-        "name": config["aux_loss"]["name"],
-        "seed": config["seed"],
-        "hash": name.rsplit("_", 1)[1],
-        "config": config,
-        "choices": {k: v for k, v in choices.items() if not str(k).startswith("hydra/")},
-        "overrides": [str(override) for override in cfg.hydra.overrides.task],
-    }
+    return ConfigFile(
+        schema_version=SCHEMA_VERSION,
+        run_name=name,
+        name=config["aux_loss"]["name"],
+        seed=config["seed"],
+        hash=name.rsplit("_", 1)[1],
+        config=config,
+        choices={str(k): v for k, v in choices.items() if not str(k).startswith("hydra/")},
+        overrides=[str(override) for override in cfg.hydra.overrides.task],
+    )

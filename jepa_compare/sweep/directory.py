@@ -64,13 +64,13 @@ def announce(job: Job) -> None:
     Raises ConfigError if another run lives there.
     """
     stored, config = read_config(job.directory), job.directory / CONFIG
-    if stored and stored["hash"] != job.identity["hash"]:
-        changed = "; ".join(differing_keys(stored["config"], job.identity["config"]))
+    if stored and stored.hash != job.identity.hash:
+        changed = "; ".join(differing_keys(stored.config, job.identity.config))
         raise ConfigError(f"{job.directory} holds another run ({changed})")
-    if not stored and config.exists() and not job.directory.name.endswith(job.identity["hash"]):
+    if not stored and config.exists() and not job.directory.name.endswith(job.identity.hash):
         raise ConfigError(f"{config} is damaged and may be another run's; remove it")
-    if not is_complete(job.directory, job.identity):
-        files.write_json(config, job.identity)
+    if not is_complete(job.directory, job.identity.hash):
+        files.write_json(config, encode(job.identity))
         write_queued(job.directory, job.identity, job.config.training.steps)
 
 
@@ -84,20 +84,22 @@ def finish(directory: Path, jobs: Sequence[Job]) -> None:
         print(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
     for directory in dict.fromkeys(job.directory for job in jobs):
         status = read_status(directory)
-        if status.get("state") == "interrupted":
-            done = f"{status['step']} of {status['steps']}"
+        if status is None:
+            continue
+        if status.state == "interrupted":
+            done = f"{status.step} of {status.steps}"
             print(
                 f"jepa_compare: {directory.name} was interrupted after {done} steps; the same"
                 " command continues it",
                 file=sys.stderr,
             )
-        if status.get("state") == "failed":
-            exception = status["exception"]
+        if status.exception is not None:
             # A process that never came so far as to have a log has its output.
             logs = (directory / name for name in (LOG, CONSOLE))
+            log = next((path for path in logs if path.exists()), "none")
             print(
-                f"jepa_compare: {directory.name} failed: {exception['type']}:"
-                f" {exception['message']} (log: {next((p for p in logs if p.exists()), 'none')})",
+                f"jepa_compare: {directory.name} failed: {status.exception.type}:"
+                f" {status.exception.message} (log: {log})",
                 file=sys.stderr,
             )
 
@@ -111,6 +113,6 @@ def name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
     for other in sorted(job.directory.parent.glob(f"{prefix}_????????")):
         stored = read_config(other)  # a damaged one is that run's affair
         if other.name not in mine and stored:
-            changed = differing_keys(stored["config"], job.identity["config"])
+            changed = differing_keys(stored.config, job.identity.config)
             message = f"{job.directory.name} is another run than {other.name}: {'; '.join(changed)}"
             print(f"jepa_compare: {message}", file=sys.stderr)

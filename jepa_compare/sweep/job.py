@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.schema import Config
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.layout import CONFIG
+from jepa_compare.runs.records import ConfigFile
 from jepa_compare.runs.writer import read_config
 
 
@@ -17,7 +17,7 @@ class Job:
 
     config: Config
     directory: Path
-    identity: dict[str, Any]
+    identity: ConfigFile
     """What the run's config.json holds."""
 
 
@@ -29,9 +29,10 @@ def stored_job(directory: Path) -> Job:
     from jepa_compare.export import load_config  # torch
 
     config, identity = load_config(directory), read_config(directory)
-    if run_hash(identity["config"]) != identity["hash"]:
+    assert identity is not None  # its config was read
+    if run_hash(identity.config) != identity.hash:
         raise ConfigError(
             f"{directory / CONFIG} was changed, or is another version's: its settings are not those"
-            f" of the run {identity['hash']}"
+            f" of the run {identity.hash}"
         )
     return Job(config=config, directory=directory, identity=identity)

@@ -77,7 +77,7 @@ def parse_command_line(
 def job_of(cfg: DictConfig, directory: Path) -> Job:
     """The job that a composition describes. Raises ConfigError for values out of range."""
     identity = identity_of(cfg)
-    config = from_plain(Config, identity["config"])
+    config = from_plain(Config, identity.config)
     config.check()
     return Job(config=config, directory=directory, identity=identity)
 

@@ -46,12 +46,12 @@ def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
     checkpoint_bytes: dict[str, int] = {}
     needed: dict[Path, int] = {}
     for job in jobs:
-        parts = {k: v for k, v in job.identity["config"].items() if k not in ("seed", "sweep")}
+        parts = {k: v for k, v in job.identity.config.items() if k not in ("seed", "sweep")}
         key = content_hash(parts)
         if key not in checkpoint_bytes:  # seeds do not change what can be built
             checkpoint_bytes[key] = build.check(job.config)
             build_measures(job.config.evaluation)
-        if not is_complete(job.directory, job.identity):
+        if not is_complete(job.directory, job.identity.hash):
             # Two are kept while a third is written.
             missing = 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory)
             needed[job.directory] = max(0, missing)

@@ -102,7 +102,7 @@ def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
     launched = [
         Launched(
             index=index,
-            label=" ".join(job.identity["overrides"]),
+            label=" ".join(job.identity.overrides),
             directory=job.directory,
             command=functools.partial(command, job),
         )
@@ -117,7 +117,7 @@ def command(job: Job) -> list[str] | None:
     from jepa_compare.evaluation.stored import evaluation_path  # torch
 
     python = [sys.executable, "-m"]
-    if not is_complete(job.directory, job.identity):
+    if not is_complete(job.directory, job.identity.hash):
         return [*python, "jepa_compare.train", "--run", str(job.directory.absolute())]
     settings = job.config.evaluation
     if evaluation_path(job.directory, settings).exists():
@@ -181,8 +181,8 @@ class Pool:
                         status = read_status(job.directory)
                         display.update(
                             bars[job.index],
-                            completed=status.get("step", 0),
-                            total=status.get("steps"),
+                            completed=status.step if status else 0,
+                            total=status.steps if status else None,
                         )
                         assert job.process is not None
                         if job.process.poll() is not None:

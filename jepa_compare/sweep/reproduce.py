@@ -1,13 +1,13 @@
 """`jepa-compare reproduce RUN_DIR`: run it again and compare the numbers."""
 
 import contextlib
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from jepa_compare.runs import layout
+from jepa_compare.runs.metrics_log import read_rows
 from jepa_compare.runs.writer import differing_keys
 from jepa_compare.sweep.job import stored_job
 from jepa_compare.system import files
@@ -19,18 +19,20 @@ class CannotReproduce(RuntimeError):
     """The directory does not hold a finished run."""
 
 
-def rows_of(directory: Path) -> list[dict[str, Any]]:
-    """The metrics of a run of ours."""
-    lines = (directory / layout.METRICS).read_text().splitlines()
-    return [json.loads(line) for line in lines]
+def rows_of(directory: Path) -> list[dict[str, Any] | None]:
+    """The logged rows of a run, as its file spells them: a NaN is equal to itself there."""
+    return [
+        None if row is None else files.finite({"step": row.step, **row.values})
+        for row in read_rows(directory)
+    ]
 
 
-def first_difference(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None:
+def first_difference(old: list[Any], new: list[Any]) -> str | None:
     """'step, key: old -> new' of the first value that differs, or None if all are equal."""
     for before, after in zip(old, new, strict=False):
         changed = differing_keys(before, after)
         if changed:
-            return f"step {before.get('step')}, {changed[0]}"
+            return f"step {before and before['step']}, {changed[0]}"
     return None if len(old) == len(new) else f"{len(old)} rows -> {len(new)} rows"
 
 
@@ -42,7 +44,7 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
     anything, ConfigError if its config cannot run here. A run that diverged is reproduced by one
     that diverges.
     """
-    from jepa_compare.training.run import Diverged, run  # torch
+    from jepa_compare.training import Diverged, run  # torch
 
     for name in (layout.CONFIG, layout.SUMMARY, layout.METRICS):
         if not (directory / name).exists():

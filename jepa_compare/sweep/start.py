@@ -16,7 +16,7 @@ from jepa_compare.sweep import preflight
 from jepa_compare.sweep.job import Job, stored_job
 from jepa_compare.sweep.processes import exit_with_parent
 from jepa_compare.system.interrupts import Interrupted
-from jepa_compare.training.checkpoint import ForeignCheckpoint
+from jepa_compare.training import ForeignCheckpoint, run
 
 log = logging.getLogger(__name__)
 NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun)
@@ -26,12 +26,10 @@ NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun)
 def start(job: Job) -> None:
     """Run a job, continue it, or say that it is complete: then only an evaluation that it asks for
     and does not have is made."""
-    if not is_complete(job.directory, job.identity):
-        from jepa_compare.training.run import run
-
+    if not is_complete(job.directory, job.identity.hash):
         run(job.config, job.identity, job.directory)
         return
-    log.info("%s is complete: skipped", job.identity["run_name"])
+    log.info("%s is complete: skipped", job.identity.run_name)
     if not evaluation_path(job.directory, job.config.evaluation).exists():
         from jepa_compare.sweep.reevaluate import evaluate_run
 
@@ -56,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     directory = parser.parse_args(arguments).run
     try:
         job = stored_job(directory)
-        if not is_complete(directory, job.identity):
+        if not is_complete(directory, job.identity.hash):
             preflight.check([job])
         log_to_console(directory / LOG)
         start(job)

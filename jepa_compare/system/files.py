@@ -58,20 +58,20 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN: non-finite numbers become the strings 'nan', 'inf', '-inf'."""
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON; raises TypeError for what is not plain data."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    return json.dumps(finite(value), indent=indent, allow_nan=False)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -86,5 +86,5 @@ def read_json(path: Path) -> Any:
 
 def content_hash(value: Any) -> str:
     """8 hex digits that identify plain data by content, independent of key order."""
-    canonical = json.dumps(_finite(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    canonical = json.dumps(finite(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]

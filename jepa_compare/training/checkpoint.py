@@ -1,4 +1,4 @@
-"""Checkpoints: written atomically, the one before kept, read without executing anything."""
+"""Checkpoints: written atomically, the one before kept, read without running any code in them."""
 
 import io
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 class ForeignCheckpoint(RuntimeError):
     """A readable file that is no checkpoint of this run."""
 
-    resumable = True  # the next attempt looks again; it must not start over and remove the file
+    resumable = True  # the next attempt checks again; it must not start over and remove the file
 
 
 def save(directory: Path, state: dict[str, Any]) -> None:
@@ -94,7 +94,7 @@ def _not_ours(path: Path) -> str:
 
 
 def _read(path: Path, device: torch.device) -> Any:
-    """What a file holds, without executing anything. Raises _Damaged."""
+    """What a file holds; no code in it is run. Raises _Damaged, ForeignCheckpoint."""
     with path.open("rb") as file:
         pickled = file.read(1) == b"\x80"
     if pickled and not zipfile.is_zipfile(path):
@@ -111,4 +111,4 @@ def _read(path: Path, device: torch.device) -> Any:
     except (OSError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
         raise  # the machine's fault, not the file's
     except Exception as error:
-        raise _Damaged(f"{type(error).__name__} while analysis_set", whole=True) from error
+        raise _Damaged(f"{type(error).__name__} while it was loaded", whole=True) from error

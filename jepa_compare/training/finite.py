@@ -1,4 +1,4 @@
-"""Where did a training stop being finite? Noted without waiting for the device."""
+"""Where a training stopped being finite, noted without waiting for the device."""
 
 import math
 
@@ -18,11 +18,11 @@ class Diverged(RuntimeError):
         self.step, self.term = step, term
 
 
-_MOST = 1000  # steps without a look, beyond which keeping them all would cost more than the look
+_MOST = 1000  # unchecked steps, beyond which keeping them all would cost more than a check
 
 
 class FiniteWatch:
-    """Keeps the scalars of every step on the device until somebody looks at them."""
+    """Keeps the scalars of every step on the device until they are checked."""
 
     def __init__(self) -> None:
         self._noted: list[tuple[int, list[str], Float[Tensor, " terms"]]] = []

@@ -1,4 +1,4 @@
-"""Gradients of a step: who pulls at the encoder, and clipping."""
+"""Gradients of a step: the norm of each term's at the encoder, and clipping."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from jepa_compare.training.objective import Objective, ObjectiveOutput
 def term_gradient_norms(
     output: ObjectiveOutput, encoder: nn.Module
 ) -> dict[str, Float[Tensor, ""]]:
-    """Norms, at the encoder, of the gradients of prediction and auxiliary loss: who pulls."""
+    """Norms over the encoder's weights of the gradients of prediction and weighted aux loss."""
     weights = [p for p in encoder.parameters() if p.requires_grad]
     norms = {}
     for name, part in (("prediction", output.prediction), ("aux", output.aux)):

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 log = logging.getLogger(__name__)
 PLAIN_SECONDS = 10.0
-# In the order in which they are looked for: the objective first, then what warns of a collapse.
+# In the order in which they are shown: the objective first, then what warns of a collapse.
 SHOWN = ("train/loss", "train/prediction", "aux/", "helper/", "eval/spread", "eval/rankme")
 
 

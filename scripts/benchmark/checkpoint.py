@@ -8,29 +8,34 @@ Checkpoints are written to the system's folder for temporary files: where that i
 TMPDIR to one on the disk of the runs.
 """
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import common
 
 from jepa_compare.runs import layout
 from jepa_compare.sweep.job import Job
+from jepa_compare.training import checkpoint
+from jepa_compare.training.state import TrainingState
 
 STEPS = 10
 
 
 def measure(job: Job, rounds: int) -> dict[str, Any]:
     """The row of the table, with its numbers."""
-    interval = job.config.training.checkpoint_interval
-    with common.prepared(job) as training:
+    interval, run_hash = job.config.training.checkpoint_interval, job.identity.hash
+    state = TrainingState.build(job.config)
+    with tempfile.TemporaryDirectory() as folder:
 
-        def steps() -> None:
-            for _ in range(STEPS):
-                training.optimisation_step(training.objective, measure=False)
-                training.step = (training.step + 1) % job.config.training.steps
+        def save() -> None:
+            state.finite.check()
+            content = state.to_checkpoint(run_hash=run_hash, metrics_bytes=0)
+            checkpoint.save(Path(folder), content)
 
-        calls = {"steps": steps, "checkpoint": training.save}
-        seconds = common.interleave(calls, rounds, training.device)
-        size = (training.writer.directory / layout.CHECKPOINT).stat().st_size
+        calls = {"steps": lambda: common.train_steps(state, STEPS), "checkpoint": save}
+        seconds = common.interleave(calls, rounds, state.device)
+        size = (Path(folder) / layout.CHECKPOINT).stat().st_size
     share = common.ratio(seconds["checkpoint"], [s * interval / STEPS for s in seconds["steps"]])
     return {
         "loss": job.config.aux_loss["name"],

@@ -9,23 +9,19 @@ import json
 import os
 import platform
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from jepa_compare.runs.writer import RunWriter
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.plan import parse_command_line
-from jepa_compare.system.interrupts import Interrupts
 from jepa_compare.system.provenance import device_name
-from jepa_compare.training.run import Training
-from jepa_compare.training.tracking import Tracker
+from jepa_compare.training.state import TrainingState
+from jepa_compare.training.step import training_step
 
 Call = Callable[[], object]
 
@@ -54,22 +50,13 @@ def composed(device: str, threads: int, overrides: Sequence[str]) -> Job:
     return parse_command_line([*fixed, *overrides], multirun=False).jobs[0]
 
 
-@contextmanager
-def prepared(job: Job) -> Iterator[Training]:
-    """The state of a run, in a directory that is thrown away."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        RunWriter(Path(folder) / "run", job.identity, job.config.training.steps) as writer,
-        Tracker(
-            job.config.tracking,
-            directory=Path(folder),
-            sweep="benchmark",
-            run_name="benchmark",
-            name="benchmark",
-            plain_config={},
-        ) as tracker,
-    ):
-        yield Training(job.config, job.identity, writer, tracker, Interrupts())
+def train_steps(state: TrainingState, steps: int) -> dict[str, Any]:
+    """The loop's own steps, from the first one again after the last; the newest one's terms."""
+    terms: dict[str, Any] = {}
+    for _ in range(steps):
+        terms = training_step(state, state.batch(state.step), measure_gradients=False)
+        state.step = (state.step + 1) % state.config.training.steps
+    return terms
 
 
 def interleave(

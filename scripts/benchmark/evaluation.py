@@ -1,50 +1,49 @@
-"""Time what a run spends on looking: collapse metrics, probe and rollouts, the final evaluation.
+"""Time what a run spends on evaluations: collapse metrics, probe and rollouts, the final one.
 
     python scripts/benchmark/evaluation.py                                the default task
     python scripts/benchmark/evaluation.py --threads 1 --device cuda aux_loss=dino
 
-Training steps and looks alternate in one process, so that a busy machine slows both alike. The
-share is of the training time between two looks: median and quartiles over rounds. The final
-evaluation, of the model and of its untrained twin with the floors, is timed once, in seconds of
-CPU time; pictures are apart.
+Training steps and interim evaluations alternate in one process, so that a busy machine slows both
+alike. The share is of the training time between two of them: median and quartiles over rounds. The
+final evaluation, of the model and of its untrained twin with the floors, is timed once, in seconds
+of CPU time; pictures are apart.
 """
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import common
 
 from jepa_compare.evaluation.stored import floors_of
-from jepa_compare.runs.layout import FLOORS
 from jepa_compare.sweep.job import Job
+from jepa_compare.training.state import TrainingState
 
 
 def measure(job: Job, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows of the table, and the numbers behind them."""
     config = job.config
     settings = config.evaluation
-    with common.prepared(job) as training:
-        evaluator, model = training.evaluator, training.objective.model
-
-        def steps() -> None:
-            for _ in range(settings.collapse_interval):
-                training.optimisation_step(training.objective, False)
-                training.step = (training.step + 1) % config.training.steps
-
-        looks: dict[str, tuple[Callable[[], object], int]] = {
-            "collapse metrics": (lambda: evaluator.collapse(model), settings.collapse_interval),
-            "and probe and rollouts": (lambda: evaluator.quick(model), settings.interval),
-        }
-        calls = {"training": steps} | {name: call for name, (call, _) in looks.items()}
-        seconds = common.interleave(calls, rounds, training.device)
-        directory = training.writer.directory / FLOORS
-        cpu_seconds = {}
+    state = TrainingState.build(config)
+    evaluator, model = state.evaluator, state.objective.model
+    interim: dict[str, tuple[Callable[[], object], int]] = {
+        "collapse metrics": (lambda: evaluator.collapse(model), settings.collapse_interval),
+        "and probe and rollouts": (lambda: evaluator.quick(model), settings.interval),
+    }
+    calls: dict[str, Callable[[], object]] = {
+        "training": lambda: common.train_steps(state, settings.collapse_interval)
+    }
+    calls |= {name: call for name, (call, _) in interim.items()}
+    seconds = common.interleave(calls, rounds, state.device)
+    cpu_seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
         for name, call in (
             ("final evaluation", lambda: evaluator.evaluate(model)),
             (
                 "floors and untrained",
-                lambda: floors_of(config, training.source, evaluator, directory),
+                lambda: floors_of(config, evaluator.source, evaluator, Path(folder)),
             ),
         ):
             begin = time.process_time()
@@ -53,7 +52,7 @@ def measure(job: Job, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]
     step = [s / settings.collapse_interval for s in seconds["training"]]
     taken = f"{common.milliseconds(step)} ms"
     rows = [{"what": "training", "time": taken, "every": "step", "share of training": ""}]
-    for name, (_, interval) in looks.items():
+    for name, (_, interval) in interim.items():
         share = common.ratio(seconds[name], [s * interval for s in step])
         rows.append(
             {

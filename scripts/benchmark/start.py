@@ -34,7 +34,7 @@ def first_and_later_jobs(folder: Path, device: str, sweep: str) -> dict[str, lis
     seeds = ",".join(map(str, range(JOBS)))
     whole = processes.run([*processes.TRAIN, "-m", f"seed={seeds}", *overrides], folder)
     statuses = [read_status(p.parent) for p in folder.glob(f"multirun/{sweep}/*/{layout.STATUS}")]
-    jobs = sorted((status["started"], status["ended"]) for status in statuses)
+    jobs = sorted((s.started or 0.0, s.ended or 0.0) for s in statuses if s)
     taken = [ended - started for started, ended in jobs]
     return {
         f"sweep of {JOBS} tiny jobs": [whole],

@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from jepa_compare.latents import Latents
 from jepa_compare.rng import generator
 from jepa_compare.sweep.job import Job
-from jepa_compare.training.compiling import autocast, choose, compiled
-from jepa_compare.training.run import Training
+from jepa_compare.training.compiling import autocast
+from jepa_compare.training.state import TrainingState
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 
@@ -36,44 +36,35 @@ LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 class Candidates:
     """What is timed: the step of the loop, its limit, and its parts."""
 
-    def __init__(self, training: Training, steps: int) -> None:
-        self.training, self.steps = training, steps
-        self.batches, self.made = copy(training.batches), 0  # its own: it makes one after the other
-        self.batch = training.batch(0)
-        settings = training.config.training
-        mode = settings.compile
-        if mode == "auto":
-            mode = choose(training.objective, self.batch, settings.steps, settings.precision)
-        self.mode = mode
-        self.forward = compiled(training.objective, mode)
+    def __init__(self, state: TrainingState, steps: int) -> None:
+        self.state, self.steps = state, steps
+        self.batches, self.next = copy(state.batches), 0  # its own: it makes one after the other
+        self.batch = state.batch(0)
+        state.compile()
         with torch.no_grad():
-            latents = training.objective.model(self.batch)
+            latents = state.objective.model(self.batch)
         self.latents = replace(
             latents,
             z_pred=latents.z_pred.detach().requires_grad_(),
             z_target=latents.z_target.detach().requires_grad_(),
             z_context=latents.z_context.detach().requires_grad_(),
         )
-        model = training.objective.model
+        model = state.objective.model
         weights = [p for p in model.parameters() if p.requires_grad]
-        cuda = training.device.type == "cuda"
+        cuda = state.device.type == "cuda"
         self.limit_optimizer = torch.optim.AdamW(
             weights, lr=0.0, fused=cuda or None, foreach=None if cuda else True
         )
 
     def step(self) -> None:
         """The loop's own step, and the row of metrics that it writes once in a while."""
-        training = self.training
-        terms: dict[str, Any] = {}
-        for _ in range(self.steps):
-            training.step = (training.step + 1) % training.config.training.steps
-            terms = training.optimisation_step(self.forward, False)
+        terms = common.train_steps(self.state, self.steps)
         torch.stack(list(terms.values())).tolist()
 
     def limit(self) -> None:
-        model = self.training.objective.model
+        model = self.state.objective.model
         for _ in range(self.steps):
-            with autocast(self.training.config.training.precision, self.training.device):
+            with autocast(self.state.config.training.precision, self.state.device):
                 latents = model(self.batch)
             loss = F.mse_loss(latents.z_pred.float(), latents.z_target.float())
             self.limit_optimizer.zero_grad(set_to_none=True)
@@ -82,11 +73,11 @@ class Candidates:
 
     def data(self) -> None:
         for _ in range(self.steps):
-            self.batches.batch(self.made)
-            self.made += 1
+            self.batches.batch(self.next)
+            self.next += 1
 
     def loss(self) -> None:
-        aux_loss = self.training.objective.aux_loss
+        aux_loss = self.state.objective.aux_loss
         for step in range(self.steps):
             aux_loss.prepare(step, 0.0, generator(0, "aux_loss", step))
             value = aux_loss(self.given()).loss
@@ -101,23 +92,22 @@ class Candidates:
 
 def measure(job: Job, rounds: int, steps: int) -> dict[str, Any]:
     """One row of the table, with its numbers."""
-    with common.prepared(job) as training:
-        device = training.device
-        made = Candidates(training, steps)
-        parts = {"step": made.step, "limit": made.limit, "data": made.data, "loss": made.loss}
-        seconds = common.interleave(parts, rounds, device)
-        made.steps = 1
-        work = common.flops(made.step)
-        half = torch.get_autocast_dtype(device.type)
-        with autocast(job.config.training.precision, device):
-            dtype = half if torch.is_autocast_enabled(device.type) else torch.float32
-        rate = common.gemm_rate(device, dtype)
+    state = TrainingState.build(job.config)
+    timed = Candidates(state, steps)
+    parts = {"step": timed.step, "limit": timed.limit, "data": timed.data, "loss": timed.loss}
+    seconds = common.interleave(parts, rounds, state.device)
+    timed.steps = 1
+    work = common.flops(timed.step)
+    half = torch.get_autocast_dtype(state.device.type)
+    with autocast(job.config.training.precision, state.device):
+        dtype = half if torch.is_autocast_enabled(state.device.type) else torch.float32
+    rate = common.gemm_rate(state.device, dtype)
     share = common.ratio(seconds["limit"], seconds["step"])
     each = {name: statistics.median(values) / steps for name, values in seconds.items()}
     return {
-        "task": job.identity["choices"].get("experiment") or job.identity["choices"]["data"],
+        "task": job.identity.choices.get("experiment") or job.identity.choices["data"],
         "loss": job.config.aux_loss["name"],
-        "compile": made.mode,
+        "compile": state.compile_mode,
         "of limit": common.show_ratio(share),
         "step ms": f"{1e3 * each['step']:.2f}",
         "limit ms": f"{1e3 * each['limit']:.2f}",

@@ -44,7 +44,7 @@ def test_targets_are_only_where_user_code_plugs_in() -> None:
         here = [path] if "_target_" in node else []
         return here + [t for key, item in node.items() for t in targets(item, f"{path}.{key}")]
 
-    assert targets(job.identity["config"]) == [
+    assert targets(job.identity.config) == [
         ".aux_loss",
         ".helper.inverse_dynamics",
         ".helper.temporal_similarity",

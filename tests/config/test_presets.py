@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.config.compose import CONF_DIR
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep.plan import parse_command_line
-from jepa_compare.training.run import run
+from jepa_compare.training import run
 from tests.config.test_compose import NEEDS, OPTIONS
+from tests.support.runs import read_status
 
 FEW = (
     "tracking.mode=disabled",

@@ -15,12 +15,12 @@ from tests.support.runs import job
 
 def test_a_composition_survives_its_file(tmp_path: Path) -> None:
     composed = job()
-    files.write_json(tmp_path / "config.json", composed.identity["config"])
+    files.write_json(tmp_path / "config.json", composed.identity.config)
     assert from_plain(Config, files.read_json(tmp_path / "config.json")) == composed.config
 
 
 def test_an_int_is_a_float() -> None:
-    config = copy.deepcopy(job().identity["config"])
+    config = copy.deepcopy(job().identity.config)
     config["training"]["lr"] = 1
     assert type(from_plain(Config, config).training.lr) is float
 
@@ -40,7 +40,7 @@ def test_an_int_is_a_float() -> None:
     ],
 )
 def test_what_does_not_fit_is_one_line(key: str, value: Any, message: str) -> None:
-    config = copy.deepcopy(job().identity["config"])
+    config = copy.deepcopy(job().identity.config)
     *path, last = key.split(".")
     node = config
     for part in path:
@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_one_line(key: str, value: Any, message: str) -> No
 
 
 def test_a_file_of_another_version_is_named() -> None:
-    config = copy.deepcopy(job().identity["config"])
+    config = copy.deepcopy(job().identity.config)
     del config["training"]["retries"]
     with pytest.raises(ConfigError) as caught:
         Config.from_plain(config, Path("run/config.json"))

@@ -11,7 +11,7 @@ from jepa_compare.config.schema import Config
 from jepa_compare.latents import Batch
 from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.training.objective import Objective
-from jepa_compare.training.run import learning_rate
+from jepa_compare.training.schedule import learning_rate
 
 # Of eb_jepa's JEPA.unroll with VC_IDM_Sim_Regularizer (github.com/facebookresearch/eb_jepa at
 # 966e61e, `eb_jepa/{jepa,losses}.py`), on the inputs and weights below, in float64.
@@ -86,6 +86,6 @@ def test_the_schedule_is_the_published_one(config: Config) -> None:
     assert (training.steps, training.warmup_steps) == (12 * 260, 12 * 26)
     assert (training.batch_size, training.frames, training.rollout_steps) == (384, 17, 8)
     assert (training.grad_clip, training.grad_clip_scope) == (2.0, "module")
-    assert learning_rate(312, config) == pytest.approx(1e-3)
-    assert learning_rate(1716, config) == pytest.approx((1e-3 + 1e-5) / 2)
-    assert learning_rate(3119, config) == pytest.approx(1e-5, rel=1e-3)
+    assert learning_rate(312, config.training) == pytest.approx(1e-3)
+    assert learning_rate(1716, config.training) == pytest.approx((1e-3 + 1e-5) / 2)
+    assert learning_rate(3119, config.training) == pytest.approx(1e-5, rel=1e-3)

@@ -22,7 +22,7 @@ SHIPPED = {
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    return parse_command_line(list(overrides), multirun=False).jobs[0].identity["config"]
+    return parse_command_line(list(overrides), multirun=False).jobs[0].identity.config
 
 
 def digest(*overrides: str) -> str:

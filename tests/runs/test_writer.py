@@ -10,16 +10,10 @@ import pytest
 
 from jepa_compare.runs import layout
 from jepa_compare.runs.lock import Locked
-from jepa_compare.runs.writer import (
-    OtherRun,
-    RunWriter,
-    is_complete,
-    read_status,
-    record_death,
-    write_queued,
-)
+from jepa_compare.runs.writer import OtherRun, RunWriter, is_complete, record_death, write_queued
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
+from tests.support.runs import read_status
 
 IDENTITY = {"hash": "0123abcd", "config": {"training": {"lr": 0.1}}}
 

@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
@@ -16,7 +19,7 @@ from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.system import files
 
 if TYPE_CHECKING:
-    from jepa_compare.training.run import Training
+    from jepa_compare.training.state import RunContext, TrainingState
 
 TINY = (
     "training=smoke",
@@ -38,34 +41,48 @@ def job(*overrides: str) -> Job:
 
 def train(directory: Path, *overrides: str) -> dict[str, Any]:
     """Run it in this process; its summary."""
-    from jepa_compare.training.run import run
+    from jepa_compare.training import run
 
-    made = job(*overrides)
-    run(made.config, made.identity, directory)
+    tiny = job(*overrides)
+    run(tiny.config, tiny.identity, directory)
     return files.read_json(directory / layout.SUMMARY)
 
 
-@contextmanager
-def training(directory: Path, *overrides: str) -> "Iterator[Training]":
-    """The state of a tiny run before its first step."""
-    from jepa_compare.runs.writer import RunWriter
-    from jepa_compare.system.interrupts import Interrupts
-    from jepa_compare.training.run import Training
-    from jepa_compare.training.tracking import Tracker
+def built(*overrides: str) -> "TrainingState":
+    """The state of a tiny run before its first step, without a directory."""
+    from jepa_compare.training.state import TrainingState
 
-    made = job(*overrides)
-    with (
-        RunWriter(directory, made.identity, made.config.training.steps) as writer,
-        Tracker(
-            made.config.tracking,
-            directory=directory,
-            sweep="s",
-            run_name="r",
-            name="n",
-            plain_config={},
-        ) as tracker,
-    ):
-        yield Training(made.config, made.identity, writer, tracker, Interrupts())
+    return TrainingState.build(job(*overrides).config)
+
+
+@contextmanager
+def training(directory: Path, *overrides: str) -> "Iterator[tuple[TrainingState, RunContext]]":
+    """The same in its directory, with what it talks to: what `attempt` takes."""
+    from jepa_compare.training.run import opened
+
+    tiny = job(*overrides)
+    with opened(tiny.config, tiny.identity, directory) as context:
+        yield built(*overrides), context
+
+
+def before_step(state: "TrainingState", step: int, call: Callable[[], object]) -> None:
+    """Have `call` called as the forward pass of `step` begins."""
+
+    def hook(*_: object) -> None:
+        if state.step == step:
+            call()
+
+    state.objective.register_forward_pre_hook(hook)
+
+
+def cut(directory: Path, step: int, *overrides: str) -> None:
+    """A tiny run that is asked to leave in `step`, and does."""
+    from jepa_compare.system.interrupts import Interrupted
+    from jepa_compare.training.run import attempt
+
+    with pytest.raises(Interrupted), training(directory, *overrides) as (state, context):
+        before_step(state, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        attempt(state, context)
 
 
 def command(
@@ -97,7 +114,7 @@ def config_of(*overrides: str) -> Config:
 
 def hash_of(*overrides: str) -> str:
     """The hash of one run as a user's."""
-    return parse_command_line(overrides, multirun=False).jobs[0].identity["hash"]
+    return parse_command_line(overrides, multirun=False).jobs[0].identity.hash
 
 
 def runs_of(sweep: Path, name: str = "*") -> list[Path]:
@@ -115,3 +132,9 @@ def start_command(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
     line = [sys.executable, "-m", "jepa_compare.train", *arguments, *TINY]
     with (cwd / "output").open("ab") as output:
         return subprocess.Popen(line, cwd=cwd, stdout=output, stderr=output)
+
+
+def read_status(directory: Path) -> dict[str, Any]:
+    """What status.json of a run says, as it stands on disk; nothing where there is none."""
+    path = directory / layout.STATUS
+    return json.loads(path.read_text()) if path.exists() else {}

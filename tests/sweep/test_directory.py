@@ -9,12 +9,11 @@ from jepa_compare.checks import ConfigError
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode
 from jepa_compare.runs.records import SweepFile
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep.directory import announced
 from jepa_compare.sweep.job import stored_job
 from jepa_compare.sweep.plan import CommandLine, parse_command_line
 from jepa_compare.system import files
-from tests.support.runs import TINY
+from tests.support.runs import TINY, read_status
 
 
 def command_in(directory: Path, *overrides: str) -> CommandLine:

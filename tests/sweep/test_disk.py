@@ -8,34 +8,32 @@ import pytest
 import torch
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.training import checkpoint
 from tests.support.faults import Disk
-from tests.support.runs import command
-from tests.training.test_exact_resume import Reference, assert_same, start
+from tests.support.resume import UndisturbedRuns, assert_same, start
+from tests.support.runs import command, read_status
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    return Reference(tmp_path_factory.mktemp("reference"))
+def undisturbed_runs(tmp_path_factory: pytest.TempPathFactory) -> UndisturbedRuns:
+    return UndisturbedRuns(tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.mark.parametrize(
     "name", [layout.METRICS, f".{layout.CHECKPOINT}.new", layout.EXPORT, layout.SUMMARY]
 )
 def test_a_full_disk_is_named_and_the_run_continues_later(
-    tmp_path: Path, reference: Reference, name: str
+    tmp_path: Path, undisturbed_runs: UndisturbedRuns, name: str
 ) -> None:
-    job, undisturbed = reference["vicreg"]
+    job, undisturbed = undisturbed_runs["vicreg"]
     with pytest.MonkeyPatch.context() as patch:
         counted = Disk(patch)
         start(job, tmp_path / "counted")
-    events = [event for event in counted.events if event[0] != "step"]
     # The last write of that name: a checkpoint is there to be kept.
-    last = max(number for number, event in enumerate(events) if event == ("write", name))
+    last = max(number for number, event in enumerate(counted.events) if event == ("write", name))
     with pytest.MonkeyPatch.context() as patch:
         Disk(patch, last, full=True)
         with pytest.raises(OSError, match=f"No space left on device.*{name.removesuffix('.new')}"):
@@ -43,7 +41,7 @@ def test_a_full_disk_is_named_and_the_run_continues_later(
     status = read_status(tmp_path / "run")
     assert status["state"] == "failed" and status["exception"]["resumable"]
     assert "No space left on device" in status["exception"]["message"]
-    state = checkpoint.load(tmp_path / "run", job.identity["hash"], CPU)
+    state = checkpoint.load(tmp_path / "run", job.identity.hash, CPU)
     assert state is not None and state["step"] == (10 if ".new" in name else 12)
     start(job, tmp_path / "run")
     assert_same(tmp_path / "run", undisturbed, job)
@@ -69,15 +67,17 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_disk_that_fills_up(disk: Callable[[str], Path], reference: Reference) -> None:
+def test_a_disk_that_fills_up(
+    disk: Callable[[str], Path], undisturbed_runs: UndisturbedRuns
+) -> None:
     """A real one, with room for two checkpoints of 3.5 MB and not for the third beside them."""
-    job, undisturbed = reference["vicreg"]
+    job, undisturbed = undisturbed_runs["vicreg"]
     place = disk("size=8m")
     with pytest.raises(OSError, match="No space left on device"):
         start(job, place / "run")
     status = read_status(place / "run")
     assert status["state"] == "failed" and status["exception"]["resumable"]
-    state = checkpoint.load(place / "run", job.identity["hash"], CPU)
+    state = checkpoint.load(place / "run", job.identity.hash, CPU)
     assert state is not None and state["step"] == 4
     disk("remount,size=32m")
     start(job, place / "run")

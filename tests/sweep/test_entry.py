@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from tests.support.package import LOSS, make_package
-from tests.support.runs import command, named_runs, runs_of, start_command
+from tests.support.runs import command, named_runs, read_status, runs_of, start_command
 
 ROOT = Path(__file__).parents[2]
 

@@ -42,7 +42,7 @@ def test_a_named_sweep_has_the_same_directories_again() -> None:
 def test_a_presets_own_sweep_is_expanded() -> None:
     command = parse_command_line(["experiment=main_table"], multirun=True)
     assert len(command.jobs) == 15
-    assert len({job.identity["hash"] for job in command.jobs}) == 15
+    assert len({job.identity.hash for job in command.jobs}) == 15
 
 
 @pytest.mark.parametrize(

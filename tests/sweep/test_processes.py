@@ -15,13 +15,13 @@ import pytest
 
 from jepa_compare.evaluation.stored import evaluation_path
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep import processes
 from jepa_compare.sweep.directory import announce
 from jepa_compare.sweep.processes import WATCH, Launched, Pool, command, gpu_slots, next_job
 from jepa_compare.sweep.reevaluate import settings_in
 from jepa_compare.system import files
 from tests.support.runs import job as tiny_job
+from tests.support.runs import read_status
 
 
 def test_slots_follow_the_visible_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-import jepa_compare.training.run as train_module
+from jepa_compare import training
 from jepa_compare.cli import main
 from jepa_compare.config.schema import Config
 from jepa_compare.runs import layout
@@ -38,11 +38,11 @@ def change(name: str, value: Any) -> Callable[[Path], None]:
     def changed(run: Path) -> None:
         identity = files.read_json(run / layout.CONFIG)
         *path, key = name.split(".")
-        node = identity["config"]
+        node = identity.config
         for part in path:
             node = node[part]
         node[key] = value
-        identity["hash"] = run_hash(identity["config"])
+        identity.hash = run_hash(identity.config)
         files.write_json(run / layout.CONFIG, identity)
 
     return changed
@@ -90,7 +90,7 @@ def test_a_choice_that_was_measured_is_kept(
         asked.append(config.training.compile)
         shutil.copytree(copy, out)
 
-    monkeypatch.setattr(train_module, "run", run)
+    monkeypatch.setattr(training, "run", run)
     assert main(["reproduce", str(copy), "--out", str(tmp_path / "again")]) == 0
     assert asked == [files.read_json(copy / layout.SUMMARY)["compile"]] != ["auto"]
 

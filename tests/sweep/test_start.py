@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.sweep.directory import announce
 from jepa_compare.sweep.start import main
 from jepa_compare.system import files
-from tests.support.runs import job, rows
+from tests.support.runs import job, read_status, rows
 
 
 def announced(directory: Path, *overrides: str) -> Path:
@@ -40,7 +39,7 @@ def test_a_run_starts_from_its_directory(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_cut_is_continued(tmp_path: Path) -> None:
-    directory = announced(tmp_path / "run", "training.steps=400", "training.checkpoint_interval=5")
+    directory = announced(tmp_path / "run", "training.steps=200", "training.checkpoint_interval=20")
     with subprocess.Popen(command(directory), stderr=subprocess.PIPE, text=True) as process:
         while not (directory / layout.CHECKPOINT).exists():
             assert process.poll() is None
@@ -50,10 +49,10 @@ def test_a_run_that_was_cut_is_continued(tmp_path: Path) -> None:
     assert process.returncode == 128 + signal.SIGTERM
     assert error == "jepa_compare: interrupted by SIGTERM; the same command continues\n"
     step = read_status(directory)["step"]
-    assert 0 < step < 400
+    assert 0 < step < 200
     result = subprocess.run(command(directory), capture_output=True, text=True, check=True)
     assert f"continuing at step {step}" in result.stdout
-    assert rows(directory)[-1]["step"] == 400
+    assert rows(directory)[-1]["step"] == 200
 
 
 def test_a_run_needs_no_hydra(tmp_path: Path) -> None:
@@ -82,7 +81,7 @@ def without(*keys: str) -> Callable[[Path], None]:
 
 def other_rate(run: Path) -> None:
     identity = files.read_json(run / layout.CONFIG)
-    identity["config"]["training"]["lr"] = 0.5
+    identity.config["training"]["lr"] = 0.5
     files.write_json(run / layout.CONFIG, identity)
 
 

@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
-from tests.support.runs import TINY, command
-from tests.training.test_exact_resume import evaluations
+from tests.support.resume import evaluations
+from tests.support.runs import TINY, command, read_status
 
 GRID = ("-m", "aux_loss=none,dino", "seed=0,1", "sweep=killed", "training.steps=60")
 LAUNCHERS = {"basic": (), "process": ("hydra/launcher=process", "hydra.launcher.n_jobs=2")}

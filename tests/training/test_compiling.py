@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,20 +14,18 @@ import torch
 from jepa_compare.latents import Batch
 from jepa_compare.runs.layout import SUMMARY
 from jepa_compare.system.files import read_json
-from jepa_compare.training import compiling
 from jepa_compare.training.compiling import choose
-from tests.support.runs import TINY, command, rows, training
+from tests.support.runs import TINY, built, command, rows
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 # In a process of its own: the checks of shapes that the other tests run under would be compiled
 # too. Dynamo's part is real, the compiler behind it only counts.
 SWEEP = """
-import json, sys, tempfile
-from pathlib import Path
+import json, sys
 import torch
 from torch._dynamo.testing import CompileCounter
-from jepa_compare.training.compiling import compiled
-from tests.support.runs import training
+from jepa_compare.training.step import training_step
+from tests.support.runs import built
 
 counter, real = CompileCounter(), torch.compile
 torch.compile = lambda module, mode: real(module, backend=counter)
@@ -35,34 +34,31 @@ for loss in sys.argv[1:]:
     torch.compiler.reset()
     counter.frame_count = 0
     for seed in (0, 1, 2):
-        overrides = (f"aux_loss={loss}", f"seed={seed}", f"training.lr={1e-3 * (seed + 1)}")
-        with tempfile.TemporaryDirectory() as name, training(Path(name) / "run", *overrides) as job:
-            forward = compiled(job.objective, "default")
-            for step in range(2):
-                job.step = step
-                job.optimisation_step(forward, False)
+        lr = f"training.lr={1e-3 * (seed + 1)}"
+        state = built(f"aux_loss={loss}", f"seed={seed}", lr, "training.compile=default")
+        state.compile()
+        for state.step in range(2):
+            training_step(state, state.batch(state.step), measure_gradients=False)
     graphs[loss] = counter.frame_count
 print(json.dumps(graphs))
 """
 
 
 AUTO = """
-import sys, tempfile
-from pathlib import Path
 import torch
 from torch._dynamo.testing import CompileCounter
-from jepa_compare.training.compiling import choose, compiled
-from tests.support.runs import training
+from jepa_compare.training.step import training_step
+from tests.support.runs import built
 
 counter, real = CompileCounter(), torch.compile
 torch.compile = lambda module, mode: real(module, backend=counter)
-override = "training.precision=bfloat16"
-with tempfile.TemporaryDirectory() as name, training(Path(name) / "run", override) as job:
-    choose(job.objective, job.batch(0), 20, job.config.training.precision)
-    measured = counter.frame_count
-    forward = compiled(job.objective, "default")
-    for job.step in range(2):
-        job.optimisation_step(forward, False)
+state = built("training.precision=bfloat16", "training.compile=auto")
+state.compile()
+measured = counter.frame_count
+state.compile_mode = "default"  # whatever was chosen
+state.compile()
+for state.step in range(2):
+    training_step(state, state.batch(state.step), measure_gradients=False)
 print(measured, counter.frame_count)
 """
 
@@ -88,25 +84,28 @@ def test_jobs_of_a_sweep_share_one_graph_without_breaks() -> None:
     assert json.loads(output_of(SWEEP, *LOSSES)) == dict.fromkeys(LOSSES, 1)
 
 
-class Objective(torch.nn.Module):
-    """Nothing but a parameter; it takes as long as the test says."""
+class Clock:
+    now = 0.0
 
-    def __init__(self, clock: "Clock", seconds: float) -> None:
+    def __call__(self) -> float:
+        return self.now
+
+
+class Timed(torch.nn.Module):
+    """Nothing but a parameter; a call takes `seconds`, and the first one `more`."""
+
+    def __init__(self, clock: Clock, seconds: float, more: float = 0.0) -> None:
         super().__init__()
-        self.clock, self.seconds = clock, seconds
+        self.clock, self.seconds, self.more = clock, seconds, more
         self.weight = torch.nn.Parameter(torch.ones(()))
 
-    def forward(self, batch: Any) -> Any:
-        self.clock.now += self.seconds
-        return type("Output", (), {"total": self.weight * 1.0})()
+    def __deepcopy__(self, memo: Any) -> "Timed":
+        return self  # its clock is the test's
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
+    def forward(self, batch: Batch) -> Any:
+        self.clock.now += self.seconds + self.more
+        self.more = 0.0
+        return SimpleNamespace(total=self.weight * 1.0)
 
 
 @pytest.mark.parametrize(
@@ -118,42 +117,29 @@ class Clock:
     ],
 )
 def test_auto_weighs_the_time_per_step_against_the_compilation(
-    eager: float,
-    fast: float,
-    compilation: float,
-    steps: int,
-    chosen: str,
-    monkeypatch: pytest.MonkeyPatch,
+    eager: float, fast: float, compilation: float, steps: int, chosen: str
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(compiling, "time", clock)
 
-    class Compiled(Objective):
-        def forward(self, batch: Any) -> Any:
-            output = super().forward(batch)
-            if not getattr(self, "warm", False):
-                self.warm = True
-                self.clock.now += compilation
-            return output
+    def compile(module: torch.nn.Module, mode: str) -> Timed:
+        return Timed(clock, fast, more=compilation)
 
-    monkeypatch.setattr(compiling, "compiled", lambda module, mode: Compiled(clock, fast))
-    monkeypatch.setattr(compiling.copy, "deepcopy", lambda module: module)
     batch = Batch(obs=torch.zeros(1, 2, 1, 8, 8), actions=None)
-    assert choose(Objective(clock, eager), batch, steps, "float32") == chosen
+    objective = Timed(clock, eager)
+    assert choose(objective, batch, steps, "float32", compile=compile, clock=clock) == chosen
 
 
-def test_auto_says_why_it_does_not_compile(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    def refuses(module: torch.nn.Module, mode: str) -> Any:
+def test_auto_says_why_it_does_not_compile(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(module: torch.nn.Module, mode: str) -> Any:
         raise RuntimeError("no C++ compiler\nwith a long trace")
 
-    monkeypatch.setattr(compiling, "compiled", refuses)
-    with training(tmp_path / "run") as made, caplog.at_level(logging.WARNING):
-        before = {key: value.clone() for key, value in made.objective.state_dict().items()}
-        assert choose(made.objective, made.batch(0), 10, "float32") == "off"
-        after = made.objective.state_dict()
-        assert all(torch.equal(before[key], after[key]) for key in before)
+    state = built()
+    before = {key: value.clone() for key, value in state.objective.state_dict().items()}
+    with caplog.at_level(logging.WARNING):
+        batch = state.batch(0)
+        assert choose(state.objective, batch, 10, "float32", compile=refuse) == "off"
+    after = state.objective.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
     assert "does not compile (no C++ compiler); off" in caplog.text
 
 

@@ -1,73 +1,85 @@
 """SIGTERM, SIGINT and SIGUSR2 wherever they hit: a checkpoint, `interrupted`, and the same end."""
 
+import itertools
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-import jepa_compare.training.run as train_module
-from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.runs import layout, lock
 from jepa_compare.runs.lock import DirectoryLock
-from jepa_compare.runs.writer import read_status
+from jepa_compare.sweep.job import Job
 from jepa_compare.system import files, interrupts
 from jepa_compare.system.interrupts import SIGNALS, Interrupted, Interrupts
-from jepa_compare.training import tracking
-from tests.support.runs import job
-from tests.training.test_exact_resume import Reference, assert_same, made, start
+from jepa_compare.training import finish, tracking
+from jepa_compare.training.run import attempt, opened
+from jepa_compare.training.state import RunContext, TrainingState
+from tests.support.resume import UndisturbedRuns, assert_same, short_job, start
+from tests.support.runs import before_step, job, read_status
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    return Reference(tmp_path_factory.mktemp("reference"))
+def undisturbed_runs(tmp_path_factory: pytest.TempPathFactory) -> UndisturbedRuns:
+    return UndisturbedRuns(tmp_path_factory.mktemp("undisturbed"))
 
 
-def takes_long(real: Callable[..., Any], signum: int, nth: int = 0) -> Callable[..., Any]:
-    """A stand-in for `real` that is asked to leave in its `nth` call, and takes minutes."""
-    calls = []
+def ask_and_take_long(signum: int) -> None:
+    """Ask this process to leave, and take minutes over what it does."""
+    os.kill(os.getpid(), signum)
+    time.sleep(200)
 
-    def stand_in(*arguments: Any, **named: Any) -> Any:
-        calls.append(True)
-        if len(calls) == nth + 1:
-            os.kill(os.getpid(), signum)
-            time.sleep(200)
-        return real(*arguments, **named)
 
-    return stand_in
+def taking_long(real: Callable[..., Any], signum: int, nth: int = 0) -> Callable[..., Any]:
+    """`real`, which in its `nth` call is asked to leave and takes minutes."""
+    calls = itertools.count()
+
+    def call(*arguments: Any) -> Any:
+        if next(calls) == nth:
+            ask_and_take_long(signum)
+        return real(*arguments)
+
+    return call
+
+
+@contextmanager
+def interrupted(job: Job, directory: Path) -> Iterator[tuple[TrainingState, RunContext]]:
+    """A run, to be changed before it starts, that is asked to leave, and does."""
+    with (
+        pytest.raises(Interrupted),
+        opened(job.config, job.identity, directory) as context,
+    ):
+        state = TrainingState.build(job.config)
+        yield state, context
+        attempt(state, context)
 
 
 @pytest.mark.parametrize("signum", SIGNALS)
 @pytest.mark.parametrize(
-    ("where", "name", "nth", "step"),
-    [
-        (Evaluator, "quick", 1, 10),  # at an interval
-        (Evaluator, "evaluate", 0, 12),  # at the end
-        (train_module, "draw_figures", 0, 12),
-    ],
+    ("name", "nth", "step"),
+    [("quick", 1, 10), ("evaluate", 0, 12), ("draw_figures", 0, 12)],
+    ids=["at an interval", "at the end", "figures"],
 )
 def test_a_signal_cuts_what_changes_nothing_and_loses_no_step(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    reference: Reference,
+    undisturbed_runs: UndisturbedRuns,
     signum: signal.Signals,
-    where: Any,
     name: str,
     nth: int,
     step: int,
 ) -> None:
-    plain, undisturbed = reference["dino"]
+    plain, undisturbed = undisturbed_runs["dino"]
     figures = f"evaluation.figures.enabled={str(name == 'draw_figures').lower()}"
-    job = made("dino", figures, "training.checkpoint_interval=4")  # not at the evaluation's step
-    with monkeypatch.context() as patch:
-        patch.setattr(where, name, takes_long(getattr(where, name), signum, nth))
-        with pytest.raises(Interrupted, match=signum.name):
-            start(job, tmp_path / "run")
+    job = short_job("dino", figures, "training.checkpoint_interval=4")  # not at the evaluation's
+    with monkeypatch.context() as patch, interrupted(job, tmp_path / "run") as (state, _):
+        owner = finish if name == "draw_figures" else state.evaluator
+        patch.setattr(owner, name, taking_long(getattr(owner, name), signum, nth))
     status = read_status(tmp_path / "run")
     assert (status["state"], status["step"]) == ("interrupted", step)
     start(plain, tmp_path / "run")
@@ -76,18 +88,12 @@ def test_a_signal_cuts_what_changes_nothing_and_loses_no_step(
 
 
 def test_a_step_that_is_being_compiled_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: Reference
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed_runs: UndisturbedRuns
 ) -> None:
-    plain, undisturbed = reference["dino"]
-
-    def compiled(objective: Any, mode: str) -> Any:
-        return takes_long(objective, signal.SIGTERM, nth=6)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train_module, "compiled", compiled)
-        patch.setattr(interrupts, "GRACE_SECONDS", 0.2)
-        with pytest.raises(Interrupted):
-            start(plain, tmp_path / "run")
+    plain, undisturbed = undisturbed_runs["dino"]
+    monkeypatch.setattr(interrupts, "GRACE_SECONDS", 0.2)
+    with interrupted(plain, tmp_path / "run") as (state, _):
+        before_step(state, 7, lambda: ask_and_take_long(signal.SIGTERM))
     assert read_status(tmp_path / "run")["state"] == "interrupted"
     start(plain, tmp_path / "run")
     assert_same(tmp_path / "run", undisturbed, plain)
@@ -180,34 +186,29 @@ def test_an_owner_that_is_waited_for_is_left_alone(
 
 
 def test_a_signal_at_the_very_end_ends_the_sweep_and_not_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: Reference
+    tmp_path: Path, undisturbed_runs: UndisturbedRuns
 ) -> None:
-    plain, undisturbed = reference["dino"]
-    real = train_module.RunWriter.write_summary
+    plain, undisturbed = undisturbed_runs["dino"]
+    with interrupted(plain, tmp_path / "run") as (_, context):
+        write_summary = context.writer.write_summary
 
-    def write_summary(*arguments: Any) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        real(*arguments)
+        def asked(summary: Any) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            write_summary(summary)
 
-    monkeypatch.setattr(train_module.RunWriter, "write_summary", write_summary)
-    with pytest.raises(Interrupted):
-        start(plain, tmp_path / "run")
+        context.writer.write_summary = asked
     assert read_status(tmp_path / "run")["state"] == "completed"
     assert_same(tmp_path / "run", undisturbed, plain)
 
 
-def test_a_run_that_gave_up_is_not_trained_on_when_it_is_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_gave_up_is_not_trained_on_when_it_is_resumed(tmp_path: Path) -> None:
     """Cut in its evaluation, after `training.on_collapse=stop` has ended the training."""
     giving_up = job(
         "aux_loss=none", "training.steps=200", "training.lr=0.01", "training.on_collapse=stop"
     )
     start(giving_up, tmp_path / "plain")
-    with monkeypatch.context() as patch:
-        patch.setattr(Evaluator, "evaluate", takes_long(Evaluator.evaluate, signal.SIGTERM))
-        with pytest.raises(Interrupted):
-            start(giving_up, tmp_path / "run")
+    with interrupted(giving_up, tmp_path / "run") as (state, _):
+        state.evaluator.evaluate = taking_long(state.evaluator.evaluate, signal.SIGTERM)
     start(giving_up, tmp_path / "run")
     summary = files.read_json(tmp_path / "run" / layout.SUMMARY)
     assert summary["steps"] < 200

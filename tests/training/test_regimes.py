@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from jepa_compare import build
 from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.latents import Batch
-from jepa_compare.losses import HelperTerms
-from jepa_compare.losses.base import AuxLoss
+from jepa_compare.losses import AuxLoss, HelperTerm, HelperTerms, InverseDynamics
 from jepa_compare.models.encoders import ConvEncoder
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.models.predictors import GRUPredictor, Predictor, ResidualMLP
@@ -25,11 +24,11 @@ def objective(
 ) -> Objective:
     torch.manual_seed(0)
     encoder = ConvEncoder(obs_shape=(3, 16, 16), dim=DIM, channels=[8, 8], groups=2)
-    made: Predictor
+    module: Predictor
     if predictor == "gru":
-        made = GRUPredictor(dim=DIM, action_dim=action_dim, norm=encoder.norm)
+        module = GRUPredictor(dim=DIM, action_dim=action_dim, norm=encoder.norm)
     else:
-        made = ResidualMLP(
+        module = ResidualMLP(
             dim=DIM,
             action_dim=action_dim,
             hidden_dim=32,
@@ -38,15 +37,17 @@ def objective(
         )
     model = JEPA(
         encoder=encoder,
-        predictor=made,
+        predictor=module,
         dim=DIM,
         rollout_steps=rollout_steps,
         target="shared",
         target_decay=0.99,
     )
-    return Objective(
-        model=model, aux_loss=aux_loss, weight=1.0, helpers=HelperTerms(terms={}, weights={})
-    )
+    terms: dict[str, HelperTerm] = {}
+    if action_dim:
+        terms["inverse_dynamics"] = InverseDynamics(dim=DIM, action_dim=action_dim, hidden=[16])
+    helpers = HelperTerms(terms=terms, weights=dict.fromkeys(terms, 1.0))
+    return Objective(model=model, aux_loss=aux_loss, weight=1.0, helpers=helpers)
 
 
 def shipped(loss: str) -> AuxLoss:

@@ -15,12 +15,11 @@ import pytest
 import wandb
 
 from jepa_compare.runs import layout
-from jepa_compare.runs.writer import read_status
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.training import tracking
 from jepa_compare.training.tracking import Tracker
-from tests.support.runs import TINY, command, job, train
+from tests.support.runs import TINY, command, job, read_status, train
 
 TRACKED = tuple(item for item in TINY if item != "tracking=disabled")
 
