@@ -1,33 +1,20 @@
 """The parts of a run that are large, read when asked for: curves, episodes, spectrum, pictures."""
 
-import contextlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from jepa_compare.comparison.runs import Run
-from jepa_compare.comparison.summary import EVALUATION_LIMIT
+from jepa_compare.comparison.summary import read_evaluation
 from jepa_compare.runs import layout
-from jepa_compare.runs.untrusted import (
-    MEGABYTE,
-    Damaged,
-    mapping,
-    number,
-    open_regular,
-    read_object,
-    regular_file,
-    shown,
-)
+from jepa_compare.runs.metrics_log import read_rows
+from jepa_compare.runs.records import EvaluationFile
+from jepa_compare.runs.untrusted import Damaged, regular_file, shown
 
-METRICS_LIMIT = 1024 * MEGABYTE
-LINE_LIMIT = MEGABYTE
 _MOST_COLUMNS = 500
-_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,40 +49,9 @@ class Episode:
     """Rectangles, (x0, y0, x1, y1) in px."""
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Each line as an object with a whole, non-negative step, or None for a damaged one.
-
-    Blank lines are passed over. Nothing when there is no file; raises `Damaged` when it is a link,
-    not a regular file, over the limit or unreadable.
-    """
-    file = regular_file(path, layout.METRICS)
-    if file is None:
-        return
-    with open_regular(file, layout.METRICS, METRICS_LIMIT) as handle:
-        while line := handle.readline(LINE_LIMIT):
-            whole = len(line) < LINE_LIMIT or line.endswith(b"\n")
-            rest = line
-            while not whole and rest and not rest.endswith(b"\n"):
-                rest = handle.readline(LINE_LIMIT)  # pass over the rest of a line that is too long
-            if not line.isspace():
-                yield _row(line) if whole else None
-
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        text = line.decode().strip()
-        row, end = _DECODER.raw_decode(text)  # json.loads takes half as long again
-    except (ValueError, RecursionError):
-        return None
-    if end != len(text):
-        return None
-    step = row.get("step") if isinstance(row, dict) else None
-    return row if type(step) is int and 0 <= step < 2**63 else None
-
-
 def damaged_lines(path: Path) -> int:
     """How many lines of the run's metrics cannot be read; raises `Damaged` for the whole file."""
-    return sum(row is None for row in _lines(path))
+    return sum(row is None for row in read_rows(path))
 
 
 def read_history(run: Run) -> History:
@@ -103,14 +59,13 @@ def read_history(run: Run) -> History:
     rows: dict[int, dict[str, float]] = {}
     skipped = 0
     try:
-        for line in _lines(run.path):
+        for line in read_rows(run.path):
             if line is None:
                 skipped += 1
                 continue
-            row = rows.setdefault(line.pop("step"), {})
-            for key, value in line.items():
-                with contextlib.suppress(Damaged):
-                    row[shown(key)] = number(value)
+            row = rows.setdefault(line.step, {})
+            for key, value in line.values.items():
+                row[shown(key)] = np.nan if value is None else value
     except Damaged:
         rows = {}
     steps = sorted(rows)
@@ -122,66 +77,36 @@ def read_history(run: Run) -> History:
     )
 
 
-def _evaluation(run: Run) -> dict[str, Any]:
+def _evaluation(run: Run) -> EvaluationFile | None:
     if run.evaluation is None:
-        return {}
+        return None
     try:
-        parts = (layout.EVALUATIONS, f"{run.evaluation}.json")
-        return read_object(run.path, *parts, limit=EVALUATION_LIMIT) or {}
+        return read_evaluation(run.path, run.evaluation)
     except Damaged:
-        return {}
+        return None
 
 
 def read_spectrum(run: Run) -> Float[np.ndarray, " d"]:
     """Singular values of the centred latents divided by the largest; empty when not recorded."""
-    values = _evaluation(run).get("spectrum")
-    if not isinstance(values, list):
-        return np.zeros(0)
-    try:
-        return np.array([number(value) for value in values], float)
-    except Damaged:
-        return np.zeros(0)
+    evaluation = _evaluation(run)
+    return np.array(evaluation.spectrum if evaluation else [], float)
 
 
 def read_episodes(run: Run) -> tuple[Episode, ...]:
-    """Recorded planning episodes of every kind; those with a wrong shape are skipped."""
-    found = []
-    try:
-        kinds = mapping(_evaluation(run).get("episodes"), "episodes")
-    except Damaged:
-        return ()
-    for kind, episodes in kinds.items():
-        for episode in episodes if isinstance(episodes, list) else []:
-            try:
-                found.append(_episode(shown(kind), episode))
-            except (Damaged, TypeError, AttributeError):
-                continue
-    return tuple(found)
-
-
-def _episode(kind: str, episode: Any) -> Episode:
-    task = episode.get("task")
-    success = episode.get("success")
-    if type(task) is not int or type(success) is not bool:
-        raise Damaged("an episode without task and success")
-    return Episode(
-        kind=kind,
-        task=task,
-        success=success,
-        path=_points(episode.get("path"), 2),
-        goal=_points([episode.get("goal")], 2)[0],
-        walls=_points(episode.get("walls") or [], 4),
+    """Recorded planning episodes of every kind."""
+    evaluation = _evaluation(run)
+    return tuple(
+        Episode(
+            kind=shown(kind),
+            task=episode.task,
+            success=episode.success,
+            path=np.array(episode.path, float).reshape(-1, 2),
+            goal=np.array(episode.goal, float),
+            walls=np.array(episode.walls, float).reshape(-1, 4),
+        )
+        for kind, episodes in (evaluation.episodes if evaluation else {}).items()
+        for episode in episodes
     )
-
-
-def _points(value: Any, width: int) -> np.ndarray:
-    points = [[number(item) for item in row] for row in value]
-    if any(len(row) != width for row in points):
-        raise Damaged(f"a point without {width} numbers")
-    array = np.array(points, float).reshape(-1, width)
-    if not np.isfinite(array).all():
-        raise Damaged("a point that is not finite")
-    return array
 
 
 def picture(run: Run, name: str) -> Path | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from jepa_compare.comparison.history import damaged_lines
 from jepa_compare.comparison.parse import parse_run
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
-from jepa_compare.comparison.summary import is_evaluation_name, parse_floor
+from jepa_compare.comparison.summary import is_evaluation_name, read_floor
 from jepa_compare.metrics import agree
 from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import Damaged, shown
@@ -53,7 +53,7 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
     clock = time.time() if now is None else now
 
     def note(path: Path, what: What, reason: str) -> None:
-        left_out.append(LeftOut(path=path, what=what, reason=reason))
+        left_out.append(LeftOut(path=path, what=what, reason=shown(reason)))
 
     def floors(path: Path, policy: str, key: str) -> Floor | None:
         """Runs of one sweep share its floors: read each once."""
@@ -61,7 +61,7 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
         slot = (path if own else path.parent, policy, key)
         if slot not in cache:
             try:
-                cache[slot] = parse_floor(path, policy, key)
+                cache[slot] = read_floor(path, policy, key)
             except Damaged as damage:
                 note(slot[0] / layout.FLOORS, "file", str(damage))
                 cache[slot] = None
@@ -80,7 +80,7 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
             note(path / layout.METRICS, "file", str(damage))
             continue
         if skipped:
-            reason = "not a JSON object with a step"
+            reason = "not a JSON object of a step and numbers"
             left_out.append(
                 LeftOut(path=path / layout.METRICS, what="lines", reason=reason, count=skipped)
             )

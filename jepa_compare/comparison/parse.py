@@ -1,47 +1,42 @@
 """From the files of one directory to a `Run`, by stated rules.
 
-A run needs a readable config.json. Every other file may be missing or damaged: what it would have
-said is then missing, a note says so, and the run is kept. A run counts with numbers only if its
-summary is readable and its status does not contradict it.
+A run needs a whole config.json. Every other file may be missing or damaged: what it would have said
+is then missing, a note says so, and the run is kept. A run counts with numbers only if its summary
+is whole and its status does not contradict it.
 """
 
-import math
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast, get_args
 
 from jepa_compare.comparison.runs import Run
 from jepa_compare.comparison.summary import (
     FindFloor,
     Note,
-    choose_evaluation,
     evaluation_names,
-    parse_evaluation,
-    parse_summary,
+    read_evaluation,
+    with_evaluation,
+    with_later_evaluation,
+    with_summary,
 )
 from jepa_compare.runs import layout
-from jepa_compare.runs.layout import State, Status
-from jepa_compare.runs.untrusted import (
-    MEGABYTE,
-    Damaged,
-    flatten,
-    integer,
-    named,
-    number,
-    quoted,
-    read_object,
-    require_schema,
-    shown,
+from jepa_compare.runs.reader import read_record
+from jepa_compare.runs.records import (
+    SCHEMA_VERSION,
+    ConfigFile,
+    Failure,
+    State,
+    StatusFile,
+    SummaryFile,
 )
+from jepa_compare.runs.untrusted import Damaged, flatten, named, shown
 
-CONFIG_LIMIT = MEGABYTE
-STATUS_LIMIT = MEGABYTE
-SUMMARY_LIMIT = 4 * MEGABYTE
 SILENT_AFTER = 300.0
 """Seconds without a heartbeat after which a run that says "running" counts as interrupted."""
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
+_MOST_OVERRIDES = 1000
+_LATEST = 1e15  # of a time
 
 
 def parse_run(
@@ -52,124 +47,111 @@ def parse_run(
     `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old. `evaluation` is
     the name of the one to take in place of the summary's; `Damaged` also if the run has it not.
     """
-    config = read_object(path, layout.CONFIG, limit=CONFIG_LIMIT)
+    config = _read_config(path)
+    try:
+        status = _read_status(path)
+    except Damaged as damage:
+        note(path / layout.STATUS, "file", str(damage))
+        status = None
+    run = _run(path, config, status, now)
+    try:
+        summary = read_record(SummaryFile, path, layout.SUMMARY)
+        if summary is not None:
+            run = _finished(with_summary(run, summary, floors), status)
+    except Damaged as damage:
+        note(path / layout.SUMMARY, "file", str(damage))
+        summary = None
+    if evaluation is not None:
+        run = with_later_evaluation(run, evaluation, floors)
+    elif run.evaluation is not None:
+        try:
+            run = with_evaluation(run, read_evaluation(path, run.evaluation))
+        except Damaged as damage:
+            file = path / layout.EVALUATIONS / f"{run.evaluation}.json"
+            note(file, "file", str(damage))
+    if summary is None:
+        return run
+    others = tuple(name for name in evaluation_names(path) if name != run.evaluation)
+    return replace(run, other_evaluations=others)
+
+
+def _read_config(path: Path) -> ConfigFile:
+    config = read_record(ConfigFile, path, layout.CONFIG)
     if config is None:
         raise Damaged(f"no {layout.CONFIG}")
-    require_schema(config, layout.CONFIG, layout.SCHEMA_VERSION)
-    name = config.get("name")
-    if not isinstance(name, str) or not name.strip():
+    if not config.name.strip():
         raise Damaged(f"{layout.CONFIG} has no name")
-    seed = integer(config.get("seed"), f"the seed in {layout.CONFIG}", low=-(2**63))
-    identity = config.get("hash")
-    if not isinstance(identity, str) or not _HASH.fullmatch(identity):
+    if not _HASH.fullmatch(config.hash):
         raise Damaged(f"{layout.CONFIG} has no valid hash")
-    settings = flatten(config.get("config"), layout.CONFIG)
-    if settings.get("seed", seed) != seed:
+    if len(config.overrides) > _MOST_OVERRIDES:
+        raise Damaged(f"{layout.CONFIG} has more than {_MOST_OVERRIDES} overrides")
+    return config
+
+
+def _read_status(path: Path) -> StatusFile | None:
+    status = read_record(StatusFile, path, layout.STATUS)
+    if status is None:
+        return None
+    times = (status.heartbeat, status.started or 0.0, status.ended or 0.0)
+    if max(map(abs, times)) > _LATEST:
+        raise Damaged(f"{layout.STATUS} has a time that cannot be")
+    return status
+
+
+def _run(path: Path, config: ConfigFile, status: StatusFile | None, now: float) -> Run:
+    """The run without a result: who it is, and how far it got."""
+    settings = flatten(config.config, layout.CONFIG)
+    name = named(config.name)
+    if settings.get("seed", config.seed) != config.seed:
         raise Damaged(f"{layout.CONFIG} contradicts itself: two seeds")
-    if settings.get("aux_loss.name", named(name)) != named(name):
+    if settings.get("aux_loss.name", name) != name:
         raise Damaged(f"{layout.CONFIG} contradicts itself: two names")
-    overrides = config.get("overrides")
-    if not isinstance(overrides, list) or len(overrides) > 1000:
-        overrides = []
-    fields: dict[str, Any] = {
-        "path": path,
-        "name": named(name),
-        "seed": seed,
-        "hash": identity,
-        "config": settings,
-        "choices": {
-            key: "null" if choice is None else str(choice)
-            for key, choice in flatten(config.get("choices"), "choices").items()
+    state, reason = _state(status, now)
+    return Run(
+        path=path,
+        name=name,
+        seed=config.seed,
+        hash=config.hash,
+        config=settings,
+        choices={
+            named(group): "null" if option is None else named(option)
+            for group, option in config.choices.items()
         },
-        "overrides": tuple(named(item) for item in overrides if isinstance(item, str)),
-        "status": None,
-    }
-
-    def part(what: Callable[[], dict[str, Any] | None], file: str) -> dict[str, Any] | None:
-        try:
-            return what()
-        except Damaged as damage:
-            note(path / file, "file", str(damage))
-            return None
-
-    status = part(lambda: read_object(path, layout.STATUS, limit=STATUS_LIMIT), layout.STATUS)
-    summary = part(lambda: _read_summary(path), layout.SUMMARY)
-    fields |= _progress(path, status, summary is not None, note, now)
-    if summary is not None:
-        fields |= parse_summary(path, summary, note, floors)
-        _apply_status(fields)
-    if evaluation is not None:
-        fields |= choose_evaluation(path, evaluation, fields, note, floors)
-    elif summary is not None:
-        fields |= parse_evaluation(path, fields, note)
-    if summary is not None:
-        others = [name for name in evaluation_names(path) if name != fields["evaluation"]]
-        fields["other_evaluations"] = tuple(others)
-    return Run(**fields)
+        overrides=tuple(named(override) for override in config.overrides),
+        state=state,
+        status=None,
+        reason=reason,
+        step=status.step if status else 0,
+        steps=status.steps if status else 0,
+        started=status.started if status else None,
+        ended=status.ended if status else None,
+        unverified=config.schema_version < SCHEMA_VERSION,
+    )
 
 
-def _read_summary(path: Path) -> dict[str, Any] | None:
-    summary = read_object(path, layout.SUMMARY, limit=SUMMARY_LIMIT)
-    if summary is not None:
-        require_schema(summary, layout.SUMMARY, layout.SCHEMA_VERSION)
-        if summary.get("status") not in get_args(Status):
-            raise Damaged(f"{layout.SUMMARY} has no valid status")
-    return summary
+def _state(status: StatusFile | None, now: float) -> tuple[State, str]:
+    """State and reason of a run without a result."""
+    if status is None:
+        return "failed", f"no readable {layout.STATUS} and no {layout.SUMMARY}"
+    if status.state == "completed":
+        return "failed", f"no readable {layout.SUMMARY}"
+    if status.state == "running" and now - status.heartbeat > SILENT_AFTER:
+        return "interrupted", f"no sign of life for {(now - status.heartbeat) / 3600:.1f} h"
+    return status.state, _text(status.exception)
 
 
-def _progress(
-    path: Path, status: dict[str, Any] | None, has_summary: bool, note: Note, now: float
-) -> dict[str, Any]:
-    """State, reason, steps and times from status.json, which may be absent or nonsense."""
-
-    def value(key: str) -> float | None:
-        try:
-            found = number((status or {}).get(key))
-        except Damaged as damage:
-            note(path / layout.STATUS, "value", f"{key}: {damage}")
-            return None
-        return found if math.isfinite(found) and abs(found) < 1e15 else None
-
-    state: State = "completed" if has_summary else "failed"
-    reason = "" if has_summary else f"no readable {layout.STATUS} and no {layout.SUMMARY}"
-    found = None if status is None else status.get("state")
-    if found in get_args(State):
-        state = cast(State, found)
-        reason = "" if has_summary or state != "completed" else f"no readable {layout.SUMMARY}"
-        heartbeat = value("heartbeat")
-        if has_summary and state in ("running", "queued"):
-            state = "completed"  # the summary is written last: only the last status is lost
-        elif state == "completed" and not has_summary:
-            state = "failed"
-        elif state == "running" and heartbeat is not None and now - heartbeat > SILENT_AFTER:
-            state = "interrupted"
-            reason = f"no sign of life for {(now - heartbeat) / 3600:.1f} h"
-        elif state in ("failed", "interrupted"):
-            reason = _exception(status)
-    elif status is not None:
-        note(path / layout.STATUS, "value", f"unknown state {quoted(found)}")
-    return {
-        "state": state,
-        "reason": reason,
-        "step": int(value("step") or 0),
-        "steps": int(value("steps") or 0),
-        "started": value("started"),
-        "ended": value("ended"),
-    }
-
-
-def _exception(status: dict[str, Any] | None) -> str:
-    raised = (status or {}).get("exception")
-    if not isinstance(raised, dict):
+def _text(failure: Failure | None) -> str:
+    if failure is None:
         return ""
-    kind, message = shown(raised.get("type", "?")), shown(raised.get("message", ""))
-    return shown(f"{kind}: {message}".strip(": "))
+    return shown(f"{shown(failure.type)}: {shown(failure.message)}".strip(": "))
 
 
-def _apply_status(fields: dict[str, Any]) -> None:
-    """Withdraw the status of a run whose status says that it did not finish."""
-    if fields["status"] == "diverged":
-        fields["state"] = "failed"
-    elif fields["state"] in ("failed", "interrupted"):
-        fields["reason"] = fields["reason"] or f"{fields['state']} after {layout.SUMMARY}"
-        fields["status"] = None
+def _finished(run: Run, status: StatusFile | None) -> Run:
+    """The run with its summary, and with its own status only if it says that it finished."""
+    if run.status == "diverged":
+        return replace(run, state="failed")
+    if status is not None and status.state in ("failed", "interrupted"):
+        reason = run.reason or f"{status.state} after {layout.SUMMARY}"
+        return replace(run, status=None, reason=reason)
+    # The summary is written last: where the status still says "running", only that one is lost.
+    return replace(run, state="completed", reason=run.reason if run.status != "healthy" else "")

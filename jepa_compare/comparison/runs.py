@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jepa_compare.metrics import Metric
-from jepa_compare.runs.layout import State, Status
+from jepa_compare.runs.records import State, Status
 
 Outcome = Literal[
     "healthy",
@@ -38,7 +38,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 )
 """Best first; the order in which counts are shown."""
 
-What = Literal["run", "file", "value", "lines", "link", "folder"]
+What = Literal["run", "file", "lines", "link", "folder"]
 """Of what was left out: `run` is a whole run, `link` and `folder` were not searched, the others are
 parts of a run that was kept."""
 
@@ -133,6 +133,8 @@ class Run:
     cost: Mapping[str, float] = field(default_factory=dict)
     """seconds.train, seconds.interim_evaluations, seconds.evaluation, seconds.total,
     samples_per_second, peak_memory_bytes, parameters.encoder, parameters.predictor."""
+    unverified: bool = False
+    """Whether a file of it is of an older schema version."""
 
     @property
     def loss(self) -> str:

@@ -1,40 +1,39 @@
-"""What a run achieved: its summary, the evaluation behind it, and the floors beside it."""
+"""What a run achieved: its summary, the evaluation behind it, and the floors beside it.
 
+Whether a file is whole, and of which types, its record says (`runs.reader`); here its values are
+held against each other and against what can be measured. A file that fails is not used.
+"""
+
+import functools
 import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import NoneType
-from typing import Any
 
 import numpy as np
 
-from jepa_compare.comparison.runs import Floor, TaskRows, What
+from jepa_compare.comparison.runs import Floor, Run, TaskRows, What
+from jepa_compare.metrics import PREFIX, describe
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
 from jepa_compare.runs.descriptions import read_descriptions
-from jepa_compare.runs.layout import Status
-from jepa_compare.runs.untrusted import (
-    MEGABYTE,
-    Damaged,
-    flatten,
-    integer,
-    mapping,
-    named,
-    number,
-    quoted,
-    read_object,
-    require_schema,
-    shown,
+from jepa_compare.runs.reader import read_record
+from jepa_compare.runs.records import (
+    SCHEMA_VERSION,
+    Column,
+    EvaluationFile,
+    FloorFile,
+    SummaryFile,
 )
-
-EVALUATION_LIMIT = 16 * MEGABYTE
-"""Over a hundred times what a thousand tasks of three kinds take."""
+from jepa_compare.runs.untrusted import Damaged, flatten, named, quoted, shown
 
 _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_MOST_TASKS = 1_000_000
 _MOST_EVALUATIONS = 1000  # of one run, that are listed
+_MOST_ALARMS = 100
 _OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
 _STOPS_BY = (
     "evaluation.seed",
@@ -43,6 +42,11 @@ _STOPS_BY = (
     "evaluation.collapse_trajectories",
 )
 _LARGEST = 1e100  # of a number: its cube is still finite
+_COLUMNS = {
+    "success": {bool, NoneType},
+    "final_distance": {float, int, NoneType},
+    "steps": {float, int, NoneType},
+}
 _ROUNDING = 1e-4  # by which a rate in the summary may differ from the rows behind it
 
 Note = Callable[[Path, What, str], None]
@@ -51,161 +55,162 @@ FindFloor = Callable[[Path, str, str], Floor | None]
 """Called with (run directory, policy, key)."""
 
 
-def parse_summary(
-    path: Path,
-    summary: dict[str, Any],
-    note: Note,
-    floors: FindFloor,
-) -> dict[str, Any]:
-    """Everything that summary.json says; a wrong type makes that one value missing."""
-
-    def tolerant(name: str, read: Callable[[], Any], default: Any) -> Any:
-        try:
-            return read()
-        except Damaged as damage:
-            note(path / layout.SUMMARY, "value", f"{name}: {damage}")
-            return default
-
-    def numbers(name: str) -> dict[str, float]:
-        found = tolerant(name, lambda: mapping(summary.get(name), name), {})
-        return _numbers(found, lambda reason: note(path / layout.SUMMARY, "value", reason))
-
-    status: Status = summary["status"]
+def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
+    """The run with what its summary says. Raises `Damaged` for a value that cannot be."""
+    if summary.evaluation is not None:
+        _require_stem(summary.evaluation, f"{layout.SUMMARY}: evaluation")
     surroundings = {
-        key: tolerant(key, lambda key=key: flatten(summary.get(key), key), {})
-        for key in ("versions", "hardware", "git", "flags", "environment")
+        "versions": summary.versions,
+        "hardware": encode(summary.hardware),
+        "git": encode(summary.git) if summary.git else {},
+        "flags": summary.flags,
+        "environment": summary.environment,
     }
     provenance = {
         f"{group}.{key}": str(value)
         for group, values in surroundings.items()
-        for key, value in values.items()
+        for key, value in flatten(values, f"{layout.SUMMARY}: {group}").items()
     }
-    command = summary.get("command")
-    if isinstance(command, list) and len(command) <= 1000:
-        provenance["command"] = shown(" ".join(shown(word) for word in command))
-    cost = {
-        f"{group}.{key}": value
-        for group in ("seconds", "parameters")
-        for key, value in numbers(group).items()
-    }
-    for key in ("samples_per_second", "peak_memory_bytes"):
-        cost[key] = tolerant(key, lambda key=key: number(summary.get(key)), np.nan)
-    collapsed_at = summary.get("collapsed_at")
-    evaluation = summary.get("evaluation")
-    keys = tolerant("floors", lambda: mapping(summary.get("floors"), "floors"), {})
-    return {
-        "status": status,
-        "metrics": numbers("metrics"),
-        "untrained": numbers("untrained"),
-        "evaluation": evaluation if _is_stem(evaluation) else None,
-        "floors": _floors(path, keys, floors),
-        "collapsed_at": collapsed_at if type(collapsed_at) is int else None,
-        "alarms": _alarms(summary.get("alarms")),
-        "provenance": provenance,
-        "cost": cost,
-        **({"reason": _why(status, summary)} if status != "healthy" else {}),
-    }
-
-
-def _floors(path: Path, keys: Mapping[str, Any], floors: FindFloor) -> dict[str, Floor]:
-    found = {
-        policy: floors(path, policy, key)
-        for policy, key in keys.items()
-        if _is_stem(policy) and _is_stem(key)
-    }
-    return {policy: floor for policy, floor in found.items() if floor is not None}
-
-
-def _is_stem(value: Any) -> bool:
-    return isinstance(value, str) and _FILE_STEM.fullmatch(value) is not None
-
-
-def _numbers(found: Mapping[str, Any], note: Callable[[str], None]) -> dict[str, float]:
-    values = {}
-    for key, value in found.items():
-        try:
-            values[named(key)] = _plausible(key, number(value))
-        except Damaged as damage:
-            note(f"{shown(key)}: {damage}")
-    return values
-
-
-def _plausible(key: str, value: float) -> float:
-    """Refuse what no evaluation can have measured: it would swallow the other runs' numbers."""
-    if math.isfinite(value) and abs(value) > _LARGEST:
-        raise Damaged(f"{value:g} is beyond any measurement")
-    if key.startswith("eval/success_") and not (0 <= value <= 1 or math.isnan(value)):
-        raise Damaged(f"{value:g} is not a success rate")
-    return value
-
-
-def _why(status: Status, summary: dict[str, Any]) -> str:
-    if status != "diverged":
-        step = summary.get("collapsed_at")
-        return f"collapsed at step {step}" if type(step) is int else "collapsed"
-    where = summary.get("diverged")
-    if not isinstance(where, dict):
-        return "not finite"
-    term, step = shown(where.get("term", "loss")), shown(where.get("step", "?"))
-    return shown(f"{term} not finite at step {step}")
-
-
-def _alarms(value: Any) -> tuple[tuple[int, str], ...]:
-    if not isinstance(value, list):
-        return ()
-    return tuple(
-        (item["step"], shown(item.get("message", "")))
-        for item in value[:100]
-        if isinstance(item, dict) and type(item.get("step")) is int
+    provenance["command"] = shown(" ".join(shown(word) for word in summary.command))
+    cost = {f"seconds.{key}": value for key, value in encode(summary.seconds).items()}
+    cost |= {f"parameters.{named(key)}": float(n) for key, n in summary.parameters.items()}
+    cost["samples_per_second"] = _number(summary.samples_per_second)
+    cost["peak_memory_bytes"] = _number(summary.peak_memory_bytes)
+    for key, value in cost.items():
+        if abs(value) > _LARGEST:
+            raise Damaged(f"{layout.SUMMARY}: {key} is {value:g}, beyond any measurement")
+    return replace(
+        run,
+        status=summary.status,
+        reason=_why(summary) or run.reason,
+        metrics=_metrics(summary.metrics, layout.SUMMARY),
+        untrained=_metrics(summary.untrained, layout.SUMMARY),
+        evaluation=summary.evaluation,
+        floors=_floors(run.path, summary.floors, layout.SUMMARY, floors),
+        collapsed_at=summary.collapsed_at,
+        alarms=tuple((a.step, shown(a.message)) for a in summary.alarms[:_MOST_ALARMS]),
+        provenance=provenance,
+        cost=cost,
+        unverified=run.unverified or summary.schema_version < SCHEMA_VERSION,
     )
 
 
-def parse_evaluation(path: Path, fields: Mapping[str, Any], note: Note) -> dict[str, Any]:
-    """Per-task rows and settings of the evaluation behind the summary's numbers."""
-    if fields["evaluation"] is None:
-        return {}
-    try:
-        return _tasks_and_config(_read_evaluation(path, fields["evaluation"]), fields)
-    except Damaged as damage:
-        file = f"{fields['evaluation']}.json"
-        note(path / layout.EVALUATIONS / file, "file", str(damage))
-        return {}
+def _why(summary: SummaryFile) -> str:
+    """Why the status is not healthy; empty if it is."""
+    if summary.status == "healthy":
+        return ""
+    if summary.status != "diverged":
+        step = summary.collapsed_at
+        return "collapsed" if step is None else f"collapsed at step {step}"
+    where = summary.diverged
+    return shown(f"{where.term} not finite at step {where.step}") if where else "not finite"
 
 
-def choose_evaluation(
-    path: Path, name: str, fields: Mapping[str, Any], note: Note, floors: FindFloor
-) -> dict[str, Any]:
-    """What the evaluation `name` of a finished run says, in place of the one that its summary
-    holds: metrics, tasks, floors and settings. The status stays that of the run's end.
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
-    Raises `Damaged` if the run has no such evaluation or a part of it cannot be used.
-    """
-    if not is_evaluation_name(name):
-        raise Damaged(f"{quoted(name)} is not the name of an evaluation")
-    if fields["status"] in (None, "diverged"):
-        raise Damaged(f"no evaluation {name}: the run has no result of its own")
-    known = evaluation_names(path)
-    if name not in known:
-        raise Damaged(f"no evaluation {name}; it has {', '.join(known[:6]) or 'none'}")
-    found = _read_evaluation(path, name)
 
-    def numbers(part: str) -> dict[str, float]:
-        at = path / layout.EVALUATIONS / f"{name}.json"
-        return _numbers(mapping(found.get(part), part), lambda why: note(at, "value", why))
+_describe = functools.lru_cache(maxsize=4096)(describe)  # it tries a dozen regular expressions
 
-    chosen = {
-        "metrics": numbers("metrics"),
-        "untrained": numbers("untrained"),
-        "evaluation": name,
-        "later": name != fields["evaluation"],
-        "floors": _floors(path, mapping(found.get("floors"), "floors"), floors),
-    }
-    return chosen | _tasks_and_config(found, {**fields, **chosen})
+
+def _metrics(values: Mapping[str, float | None], file: str) -> dict[str, float]:
+    """By printable key, NaN for null. Refuses what no evaluation can have measured: it would
+    swallow the other runs' numbers."""
+    numbers: dict[str, float] = {}
+    for key, given in values.items():
+        value = _number(given)
+        if not key.startswith(PREFIX) or key == PREFIX:
+            raise Damaged(f"{file}: {quoted(key)} is not the key of a metric")
+        if math.isfinite(value) and abs(value) > _LARGEST:
+            raise Damaged(f"{file}: {shown(key)} is {value:g}, beyond any measurement")
+        if not _describe(key).allows(value):
+            raise Damaged(f"{file}: {shown(key)} cannot be {value:g}")
+        numbers[named(key)] = value
+    return numbers
+
+
+def _floors(path: Path, keys: Mapping[str, str], file: str, floors: FindFloor) -> dict[str, Floor]:
+    for policy, key in keys.items():
+        _require_stem(policy, f"{file}: floors")
+        _require_stem(key, f"{file}: floors.{policy}")
+    present = {policy: floors(path, policy, key) for policy, key in keys.items()}
+    return {policy: floor for policy, floor in present.items() if floor is not None}
+
+
+def _require_stem(value: str, name: str) -> None:
+    if not is_evaluation_name(value):
+        raise Damaged(f"{name}: {quoted(value)} cannot be the name of a file")
 
 
 def is_evaluation_name(name: str) -> bool:
     """Whether `name` could be that of a file in evaluations/, without its ".json"."""
-    return _is_stem(name)
+    return _FILE_STEM.fullmatch(name) is not None
+
+
+def read_evaluation(path: Path, name: str) -> EvaluationFile:
+    """evaluations/<name>.json of the run in `path`; raises `Damaged`, also if there is none."""
+    parts = (layout.EVALUATIONS, f"{name}.json")
+    evaluation = read_record(EvaluationFile, path, *parts)
+    if evaluation is None:
+        raise Damaged(f"{'/'.join(parts)} is missing")
+    for episode in (e for episodes in evaluation.episodes.values() for e in episodes):
+        points = {len(point) for point in (episode.goal, *episode.path)}
+        if points != {2} or {len(wall) for wall in episode.walls} - {4}:
+            raise Damaged(f"{'/'.join(parts)}: an episode with a point or a wall of another shape")
+    return evaluation
+
+
+def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
+    """The run with the per-task rows behind its metrics, and with the settings by which it was
+    evaluated. Raises `Damaged` if they contradict each other."""
+    name = f"{layout.EVALUATIONS}/{run.evaluation}.json"
+    _metrics(evaluation.metrics, name)
+    tasks = _tasks(evaluation.tasks, name)
+    descriptions = read_descriptions(evaluation.descriptions, name)
+    _agree(tasks, run.metrics)
+    settings = flatten(evaluation.settings, f"{name}: settings")
+    config = dict(run.config)
+    if settings:
+        config = {k: v for k, v in run.config.items() if not k.startswith("evaluation.")}
+        config |= {f"evaluation.{key}": value for key, value in settings.items()}
+        # When was evaluated while training is the run's, whatever a later evaluation was composed
+        # with; and on what, if that could stop it. (Of one later evaluation all runs have the same
+        # settings.)
+        stops = run.config.get("training.on_collapse") == "stop"
+        kept = _OF_TRAINING + _STOPS_BY * stops
+        config |= {key: run.config[key] for key in kept if key in run.config}
+    older = evaluation.schema_version < SCHEMA_VERSION
+    return replace(
+        run,
+        tasks=tasks,
+        descriptions=descriptions,
+        config=config,
+        unverified=run.unverified or older,
+    )
+
+
+def with_later_evaluation(run: Run, name: str, floors: FindFloor) -> Run:
+    """The run with what the evaluation `name` says in place of the one that its summary holds:
+    metrics, tasks, floors and settings. The status stays that of the run's end.
+
+    Raises `Damaged` if the run has no such evaluation or it cannot be used.
+    """
+    if run.status in (None, "diverged"):
+        raise Damaged(f"no evaluation {name}: the run has no result of its own")
+    known = evaluation_names(run.path)
+    if name not in known:
+        raise Damaged(f"no evaluation {name}; it has {', '.join(known[:6]) or 'none'}")
+    evaluation = read_evaluation(run.path, name)
+    file = f"{layout.EVALUATIONS}/{name}.json"
+    run = replace(
+        run,
+        metrics=_metrics(evaluation.metrics, file),
+        untrained=_metrics(evaluation.untrained, file),
+        evaluation=name,
+        later=name != run.evaluation,
+        floors=_floors(run.path, evaluation.floors, file, floors),
+    )
+    return with_evaluation(run, evaluation)
 
 
 def evaluation_names(path: Path) -> tuple[str, ...]:
@@ -219,64 +224,26 @@ def evaluation_names(path: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     stems = [file.removesuffix(".json") for file in files if file.endswith(".json")]
-    return tuple(sorted(stem for stem in stems if _is_stem(stem)))
+    return tuple(sorted(stem for stem in stems if is_evaluation_name(stem)))
 
 
-def _read_evaluation(path: Path, name: str) -> dict[str, Any]:
-    parts = (layout.EVALUATIONS, f"{name}.json")
-    found = read_object(path, *parts, limit=EVALUATION_LIMIT)
-    if found is None:
-        raise Damaged(f"{'/'.join(parts)} is missing")
-    require_schema(found, "/".join(parts), layout.SCHEMA_VERSION)
-    return found
-
-
-def _tasks_and_config(found: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Per-task rows, and the run's config with the settings that it was evaluated with."""
-    settings = flatten(found.get("settings"), "settings")
-    tasks = parse_tasks(found.get("tasks"))
-    _agree(tasks, fields["metrics"])
-    descriptions = read_descriptions(mapping(found.get("descriptions"), "descriptions"))
-    if not settings:
-        return {"tasks": tasks, "descriptions": descriptions}
-    own = fields["config"]
-    config = {k: v for k, v in own.items() if not k.startswith("evaluation.")}
-    config |= {f"evaluation.{key}": value for key, value in settings.items()}
-    # When was looked while training is the run's, whatever a later evaluation was composed with;
-    # and at what, if that could stop it. (Of one later evaluation all runs have the same settings.)
-    stops = own.get("training.on_collapse") == "stop"
-    kept = _OF_TRAINING + _STOPS_BY * stops
-    config |= {key: own[key] for key in kept if key in own}
-    return {"tasks": tasks, "descriptions": descriptions, "config": config}
-
-
-def parse_tasks(value: Any) -> dict[str, TaskRows]:
-    """Per-task rows by kind; raises `Damaged` when a row has the wrong type or length."""
-    tasks = {}
-    for kind, rows in mapping(value, "tasks").items():
-        columns = mapping(rows, f"tasks.{shown(kind)}")
-        success = columns.get("success")
-        if not isinstance(success, list) or len(success) > _MOST_TASKS:
-            raise Damaged(f"tasks.{shown(kind)} has no list of successes")
-        if not set(map(type, success)) <= {bool, NoneType}:
-            raise Damaged(f"tasks.{shown(kind)}.success holds something that is not true or false")
-        tasks[named(kind)] = TaskRows(
-            success=np.array([np.nan if x is None else float(x) for x in success], dtype=float),
-            final_distance=_column(columns, "final_distance", len(success)),
-            steps=_column(columns, "steps", len(success)),
-        )
+def _tasks(kinds: Mapping[str, Mapping[str, Column]], file: str) -> dict[str, TaskRows]:
+    """Per-task rows by kind; raises `Damaged` for a column of another type or length."""
+    tasks: dict[str, TaskRows] = {}
+    for kind, columns in kinds.items():
+        if "success" not in columns:
+            raise Damaged(f"{file}: tasks.{shown(kind)} has no success")
+        unknown = [None] * len(columns["success"])
+        arrays: dict[str, np.ndarray] = {}
+        for column, types in _COLUMNS.items():
+            values = columns.get(column, unknown)
+            if len(values) != len(unknown) or not set(map(type, values)) <= types:
+                raise Damaged(f"{file}: tasks.{shown(kind)}.{column} has another length or type")
+            arrays[column] = np.array(values, dtype=float)  # null becomes NaN
+            if (np.abs(arrays[column]) > _LARGEST).any():
+                raise Damaged(f"{file}: tasks.{shown(kind)}.{column} is beyond any measurement")
+        tasks[named(kind)] = TaskRows(**arrays)
     return tasks
-
-
-def _column(columns: dict[str, Any], name: str, length: int) -> np.ndarray:
-    values = columns.get(name)
-    if values is None:
-        return np.full(length, np.nan)
-    if not isinstance(values, list) or len(values) != length:
-        raise Damaged(f"tasks: {name} is not a list of {length}")
-    if set(map(type, values)) == {float}:  # by far the most frequent, and 200 a run
-        return np.array(values)
-    return np.array([number(value) for value in values], dtype=float)
 
 
 def _agree(tasks: Mapping[str, TaskRows], metrics: Mapping[str, float]) -> None:
@@ -288,25 +255,20 @@ def _agree(tasks: Mapping[str, TaskRows], metrics: Mapping[str, float]) -> None:
             raise Damaged(f"{kind} success: rows {recorded.mean():.4f}, summary {reported:.4f}")
 
 
-def parse_floor(path: Path, policy: str, key: str) -> Floor | None:
+def read_floor(path: Path, policy: str, key: str) -> Floor | None:
     """floors/<key>.json of the run's own directory or of the sweep; None if there is none."""
+    name = f"{layout.FLOORS}/{key}.json"
     for directory in (path, path.parent):
-        found = read_object(directory, layout.FLOORS, f"{key}.json", limit=EVALUATION_LIMIT)
-        if found is None:
+        floor = read_record(FloorFile, directory, layout.FLOORS, f"{key}.json")
+        if floor is None:
             continue
-        require_schema(found, f"{layout.FLOORS}/{key}.json", layout.SCHEMA_VERSION)
-        if found.get("policy") != policy:
-            raise Damaged(f"{layout.FLOORS}/{key}.json is not a floor of policy {policy}")
-        seed = found.get("seed")
+        if floor.policy != policy:
+            raise Damaged(f"{name} is not a floor of policy {policy}")
         return Floor(
             key=key,
             policy=policy,
-            seed=None if seed is None else integer(seed, "seed of a floor", low=-(2**63)),
-            metrics=_numbers(mapping(found.get("metrics"), "metrics"), _refuse),
-            tasks=parse_tasks(found.get("tasks")),
+            seed=floor.seed,
+            metrics=_metrics(floor.metrics, name),
+            tasks=_tasks(floor.tasks, name),
         )
     return None
-
-
-def _refuse(reason: str) -> None:
-    raise Damaged(reason)

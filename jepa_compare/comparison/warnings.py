@@ -37,6 +37,7 @@ def find_warnings(
         *_about_evaluations(runs),
         *_about_floors(runs),
         *_about_shape(rows, estimates, primary, skewed),
+        *_about_versions(runs),
         *_about_left_out(runs),
     )
 
@@ -153,6 +154,13 @@ def _about_shape(
             f"{primary.label} is close to 0 or 1, where t-intervals are rough: {listed(extreme)}."
         )
     return warnings
+
+
+def _about_versions(runs: Runs) -> list[str]:
+    older = sum(run.unverified for run in runs)
+    if not older:
+        return []
+    return [f"{older} run(s) are of an older version of the files and are read unverified."]
 
 
 def _about_left_out(runs: Runs) -> list[str]:

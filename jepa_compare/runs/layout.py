@@ -1,8 +1,8 @@
 """The names of the files and folders of a run directory and of a sweep: nobody else spells one."""
 
-from typing import Literal
+from jepa_compare.runs.records import SCHEMA_VERSION, State, Status
 
-SCHEMA_VERSION = 1
+__all__ = ["SCHEMA_VERSION", "State", "Status"]
 
 CONFIG = "config.json"
 STATUS = "status.json"
@@ -19,6 +19,3 @@ LOCK = "lock.json"
 SWEEP = "sweep.json"
 LOG = "train.log"
 CONSOLE = "console.log"
-
-State = Literal["queued", "running", "completed", "failed", "interrupted"]
-Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]

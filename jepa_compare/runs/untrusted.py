@@ -8,13 +8,12 @@ becomes `Damaged`, whose message is the reason that the report shows.
 
 import hashlib
 import json
-import math
 import os
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 MEGABYTE = 1 << 20
 _LONGEST_TEXT = 300  # characters kept of any text that is shown
@@ -98,13 +97,6 @@ def open_regular(path: Path, name: str, limit: int) -> BinaryIO:
     raise Damaged(f"{name} is not a regular file")
 
 
-def require_schema(value: Mapping[str, Any], name: str, version: int) -> None:
-    """Raises `Damaged` unless the file was written by the schema that this package reads."""
-    found = value.get("schema_version")
-    if type(found) is not int or found != version:
-        raise Damaged(f"{name} has schema version {shown(found)}, this package reads {version}")
-
-
 def shown(value: Any) -> str:
     """A text that is safe to print anywhere that escapes its own markup.
 
@@ -139,42 +131,7 @@ def named(text: str) -> str:
     return sys.intern(f"{safe} #{digest}")
 
 
-def number(value: Any) -> float:
-    """A float; NaN for null and for the strings that stand for non-finite numbers in our files.
-
-    Raises `Damaged` for anything else, also for true and false.
-    """
-    if value is None:
-        return math.nan
-    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
-        return float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Damaged(f"{quoted(value)} is not a number")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def integer(value: Any, name: str, low: int = 0, high: int = 2**63 - 1) -> int:
-    """A whole number in [low, high]; raises `Damaged`."""
-    if type(value) is not int or not low <= value <= high:
-        raise Damaged(f"{name} is {quoted(value)}, expected a whole number from {low}")
-    return value
-
-
-def mapping(value: Any, name: str) -> dict[str, Any]:
-    """A JSON object of a reasonable size, {} for null; raises `Damaged`."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Damaged(f"{name} is not an object")
-    if len(value) > MOST_KEYS:
-        raise Damaged(f"{name} has more than {MOST_KEYS} keys")
-    return cast(dict[str, Any], value)
-
-
-def flatten(value: Any, name: str) -> dict[str, Any]:
+def flatten(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     """A nested object as one level: {"training": {"lr": 1}} becomes {"training.lr": 1}.
 
     Leaves are numbers, None and (`named`) text; truth values become "true" and "false", lists
@@ -183,7 +140,7 @@ def flatten(value: Any, name: str) -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
 
-    def visit(node: dict[str, Any], prefix: str, depth: int) -> None:
+    def visit(node: Mapping[str, Any], prefix: str, depth: int) -> None:
         if depth > _DEEPEST:
             raise Damaged(f"{name} is nested too deeply")
         for key, item in node.items():
@@ -202,7 +159,7 @@ def flatten(value: Any, name: str) -> dict[str, Any]:
                 raise Damaged(f"{name} has more than {MOST_KEYS} keys")
 
     try:
-        visit(mapping(value, name), "", 0)
+        visit(value, "", 0)
     except RecursionError:
         raise Damaged(f"{name} is nested too deeply") from None
     return flat

@@ -10,10 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from jepa_compare.comparison.load import load_runs
-from jepa_compare.comparison.parse import STATUS_LIMIT
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
 from jepa_compare.runs.layout import STATUS
-from jepa_compare.runs.untrusted import Damaged, integer, number, read_object, shown
+from jepa_compare.runs.reader import read_record
+from jepa_compare.runs.records import StatusFile
+from jepa_compare.runs.untrusted import Damaged, shown
 
 _COLOURS = {"healthy": "green", "running": "cyan", "queued": "dim"}
 
@@ -23,11 +24,12 @@ def remaining_seconds(run: Run, now: float) -> float | None:
     if run.state != "running" or run.started is None:
         return None
     try:
-        status = read_object(run.path, STATUS, limit=STATUS_LIMIT) or {}
-        done = integer(status.get("step"), "step") - integer(status.get("first_step"), "first_step")
-        until = number(status.get("heartbeat"))  # of which `done` was true
+        status = read_record(StatusFile, run.path, STATUS)
     except Damaged:
         return None
+    if status is None:
+        return None
+    done, until = status.step - status.first_step, status.heartbeat  # of which `done` was true
     if done <= 0 or not run.started < until:
         return None
     left = (until - run.started) * (run.steps - run.step) / done

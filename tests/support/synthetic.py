@@ -12,7 +12,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,27 @@ import numpy as np
 
 from jepa_compare.metrics import describe
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.identity import run_hash
+from jepa_compare.runs.records import (
+    SCHEMA_VERSION,
+    Alarm,
+    Commit,
+    ConfigFile,
+    Description,
+    Divergence,
+    Episode,
+    EvaluationFile,
+    Failure,
+    FloorFile,
+    Hardware,
+    MetricsRow,
+    Seconds,
+    State,
+    Status,
+    StatusFile,
+    SummaryFile,
+)
 from jepa_compare.system import files
 
 KINDS = ("same", "door", "detour")
@@ -46,9 +67,11 @@ class Loss:
     """Standard deviation of the success rate over seeds, half of it shared by all losses."""
     rank: int = 20
     """How many directions the latents use."""
-    status: str = "healthy"
+    status: Status = "healthy"
     target: str = "shared"
     weight: float = 1.0
+    cls: str = "NoAuxLoss"
+    """Class in `jepa_compare.losses`."""
     arguments: Mapping[str, float] = field(default_factory=dict)
     """Constructor arguments in the loss's YAML."""
 
@@ -73,6 +96,7 @@ DEFAULT_LOSSES = {
             success=_rates(0.99, 0.95, 0.90),
             probe_rmse=0.30,
             rank=14,
+            cls="VICReg",
             arguments={"sim_coeff": 0.0, "std_coeff": 1.0, "cov_coeff": 0.02},
         ),
         Loss(
@@ -81,13 +105,15 @@ DEFAULT_LOSSES = {
             probe_rmse=0.58,
             rank=31,
             weight=0.05,
-            arguments={"lambda_coeff": 0.005},
+            cls="BarlowTwins",
+            arguments={"off_diagonal_weight": 0.005},
         ),
         Loss(
             name="dino",
             success=_rates(0.98, 0.76, 0.37),
             probe_rmse=0.50,
             rank=30,
+            cls="DINO",
             arguments={"prototypes": 256},
         ),
         Loss(
@@ -96,7 +122,8 @@ DEFAULT_LOSSES = {
             probe_rmse=0.30,
             rank=16,
             weight=3.0,
-            arguments={"slices": 64},
+            cls="SIGReg",
+            arguments={"num_slices": 64},
         ),
     )
 }
@@ -137,14 +164,29 @@ def make_config(loss: Loss, seed: int, changes: Mapping[str, Any]) -> dict[str, 
             "weight": loss.weight,
             "target": loss.target,
             "target_decay": 0.99,
-            "_target_": f"jepa_compare.losses.{loss.name}.{loss.name.title().replace('_', '')}",
+            "_target_": f"jepa_compare.losses.{loss.cls}",
             **loss.arguments,
         },
         "helper": {"name": "none", "inverse_dynamics_weight": 0.0},
         "model": {"name": "two_rooms", "dim": 128, "encoder": {"channels": [32, 64]}},
-        "training": {"steps": 600, "batch_size": 32, "lr": 1e-3, "log_interval": 10},
+        "training": {
+            "steps": 600,
+            "batch_size": 32,
+            "lr": 1e-3,
+            "compile": "off",
+            "on_collapse": "warn",
+            "log_interval": 10,
+        },
         "data": {"name": "two_rooms", "size": 32},
-        "evaluation": {"seed": 0, "planning": {"tasks": 100, "planner": {"kind": "cem"}}},
+        "evaluation": {
+            "seed": 0,
+            "interval": 150,
+            "collapse_interval": 25,
+            "frames": 17,
+            "trajectories": 256,
+            "collapse_trajectories": 64,
+            "planning": {"tasks": 100, "planner": {"kind": "cem"}},
+        },
         "tracking": {"name": "auto", "mode": "auto"},
         "seed": seed,
         "device": "auto",
@@ -164,8 +206,8 @@ def write_run(
     *,
     loss: Loss,
     seed: int,
-    state: str = "completed",
-    status: str | None = None,
+    state: State = "completed",
+    status: Status | None = None,
     changes: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     choices: Mapping[str, str] | None = None,
@@ -180,32 +222,32 @@ def write_run(
     """Write one run directory below `sweep` and return it.
 
     `changes` edits the config unseen (unswept); `overrides` does so on the command line (an axis).
-    `metrics` replaces single final metrics, `provenance` top-level keys of summary.json. A state
+    `metrics` replaces single final metrics, `provenance` fields of summary.json. A state
     other than completed leaves no summary, unless the status is diverged.
     """
     overrides = dict(overrides or {})
     status = status or loss.status
     config = make_config(loss, seed, {**(changes or {}), **overrides})
-    identity = {key: config[key] for key in config if key not in ("tracking", "evaluation")}
-    digest = files.content_hash(identity)
+    digest = run_hash(config)
     path = sweep / (name or f"{loss.name}_s{seed}_{digest}")
     path.mkdir(parents=True, exist_ok=True)
     groups = {"aux_loss": loss.name, "data": "two_rooms", "training": "default", "helper": "none"}
     _write(
         path / layout.CONFIG,
-        {
-            "schema_version": layout.SCHEMA_VERSION,
-            "name": loss.name,
-            "seed": seed,
-            "hash": digest,
-            "config": config,
-            "choices": groups | dict(choices or {}),
-            "overrides": [
+        ConfigFile(
+            schema_version=SCHEMA_VERSION,
+            run_name=f"{loss.name}_s{seed}_{digest}",
+            name=loss.name,
+            seed=seed,
+            hash=digest,
+            config=config,
+            choices={**groups, **(choices or {})},
+            overrides=[
                 f"aux_loss={loss.name}",
                 f"seed={seed}",
                 *(f"{key}={value}" for key, value in {**overrides, **(choices or {})}.items()),
             ],
-        },
+        ),
     )
     steps = 600
     finished = state == "completed" or status == "diverged"
@@ -215,28 +257,30 @@ def write_run(
     rng = np.random.default_rng([seed, int(digest, 16)])
     if state != "queued":
         lines = _curves(rng, loss, done, rows, status)
-        (path / layout.METRICS).write_text("".join(_json(row) + "\n" for row in lines))
+        (path / layout.METRICS).write_text(
+            "".join(_json({"step": row.step, **row.values}) + "\n" for row in lines)
+        )
     if not finished:
         return path
     result = _evaluate(loss.success, seed, tasks, rng, loss.seed_sd)
     values = {**_metrics(loss, result, rng), **(metrics or {})}
     values = {key: value if status != "diverged" else np.nan for key, value in values.items()}
-    summary = _summary(loss, status, values, seed, tasks, rng) | dict(provenance or {})
+    summary = replace(_summary(loss, status, values, seed, tasks, rng), **(provenance or {}))
     _write(path / layout.SUMMARY, summary)
     recorded = result if metrics is None and status != "diverged" else None
     _write(
-        path / layout.EVALUATIONS / f"{summary['evaluation']}.json",
-        {
-            "schema_version": layout.SCHEMA_VERSION,
-            "settings": config["evaluation"],
-            "step": done,
-            "metrics": values,
-            "tasks": recorded or {},
-            "episodes": _episodes(rng) if recorded else {},
-            "descriptions": {key: describe(key, "px").description() for key in summary["metrics"]},
-            "spectrum": np.exp(-np.arange(128) / loss.rank).tolist(),
-            "seconds": 9.1,
-        },
+        path / layout.EVALUATIONS / f"{summary.evaluation}.json",
+        EvaluationFile(
+            schema_version=SCHEMA_VERSION,
+            settings=config["evaluation"],
+            step=done,
+            metrics=values,
+            descriptions={key: Description(**describe(key, "px").description()) for key in values},
+            tasks=recorded or {},
+            episodes=_episodes(rng) if recorded else {},
+            spectrum=np.exp(-np.arange(128) / loss.rank).tolist(),
+            seconds=9.1,
+        ),
     )
     _write_floors(sweep, seed, tasks)
     if figures:
@@ -244,32 +288,32 @@ def write_run(
     return path
 
 
-def _status(state: str, done: int, steps: int, exception: tuple[str, str]) -> dict[str, Any]:
-    raised = {"type": exception[0], "message": exception[1], "traceback": "", "resumable": False}
-    return {
-        "state": state,
-        "step": 0 if state == "queued" else done,
-        "steps": steps,
-        "host": "node7",
-        "pid": 4242,
-        "heartbeat": NOW,
-        "started": None if state == "queued" else NOW - 60,
-        "ended": NOW if state in ("completed", "failed", "interrupted") else None,
-        "exception": raised if state == "failed" else None,
-    }
+def _status(state: State, done: int, steps: int, exception: tuple[str, str]) -> StatusFile:
+    kind, message = exception
+    failure = Failure(type=kind, message=message, traceback="", resumable=False)
+    return StatusFile(
+        state=state,
+        step=0 if state == "queued" else done,
+        steps=steps,
+        host="node7",
+        pid=4242,
+        heartbeat=NOW,
+        started=None if state == "queued" else NOW - 60,
+        ended=NOW if state in ("completed", "failed", "interrupted") else None,
+        exception=failure if state == "failed" else None,
+    )
 
 
 def _curves(
     rng: np.random.Generator, loss: Loss, done: int, rows: int, status: str
-) -> Iterable[dict[str, Any]]:
+) -> Iterable[MetricsRow]:
     """Decaying losses with noise; collapse metrics four times, probe and gradients too."""
     marks = np.unique(np.linspace(1, done, rows).astype(int))
     noise = rng.normal(size=(len(marks), 4)) * 0.05
     for index, step in enumerate(marks.tolist()):
         fall = float(np.exp(-step / 150))
         wobble = np.exp(noise[index])
-        row: dict[str, Any] = {
-            "step": step,
+        row: dict[str, float | None] = {
             "train/loss": (0.05 + fall) * wobble[0],
             "train/prediction": (0.03 + 0.7 * fall) * wobble[1],
             "train/aux": loss.weight * (0.02 + 0.3 * fall) * wobble[2],
@@ -288,12 +332,12 @@ def _curves(
             row["eval/probe_rmse"] = loss.probe_rmse + 3 * fall
         if status == "diverged" and step == done:
             row["train/loss"] = row["train/aux"] = float("nan")
-        yield row
+        yield MetricsRow(step=step, values=row)
 
 
 def _evaluate(
     success: Mapping[str, float], seed: int, tasks: int, rng: np.random.Generator, seed_sd: float
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """Per-task rows: a task is solved when its difficulty, shared by seed, is below the rate."""
     shared = np.random.default_rng([seed, 1])
     effect = seed_sd * np.sqrt(0.5) * (shared.normal() + rng.normal())
@@ -345,44 +389,51 @@ def _metrics(
 
 def _summary(
     loss: Loss,
-    status: str,
-    metrics: Mapping[str, Any],
+    status: Status,
+    metrics: dict[str, float | None],
     seed: int,
     tasks: int,
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> SummaryFile:
     untrained_loss = Loss(name="untrained", success=FLOORS["untrained"], probe_rmse=3.8, rank=99)
     untrained_rows = _floor_rows("untrained", seed, tasks)
     untrained_rng = np.random.default_rng([seed, 2])
     collapsed = status.endswith("collapse")
-    return {
-        "schema_version": layout.SCHEMA_VERSION,
-        "status": status,
-        "collapsed_at": 150 if collapsed else None,
-        "diverged": {"step": 370, "term": "train/aux"} if status == "diverged" else None,
-        "alarms": [{"step": 150, "message": "spread below 0.02"}] if collapsed else [],
-        "metrics": dict(metrics),
-        "untrained": _metrics(untrained_loss, untrained_rows, untrained_rng),
-        "evaluation": "0a1b2c3d",
-        "floors": {policy: _floor_key(policy, seed) for policy in FLOORS},
-        "steps": 600,
-        "parameters": {"encoder": 150_000, "predictor": 141_000},
-        "versions": {"jepa_compare": "0.1.0", "python": "3.11.7", "torch": "2.13.0"},
-        "hardware": {"device": "cpu", "name": "Some CPU", "cores": 2, "threads": 2},
-        "git": {"commit": "291c07a", "dirty": False},
-        "environment": {},
-        "seconds": {"train": 34 + rng.random(), "evaluation": 9.1, "total": 44 + rng.random()},
-        "samples_per_second": 560 + 10 * rng.random(),
-        "peak_memory_bytes": 600_000_000,
-        "command": ["python", "-m", "jepa_compare.train", "-m", "aux_loss=vicreg,dino"],
-    }
+    return SummaryFile(
+        schema_version=SCHEMA_VERSION,
+        status=status,
+        collapsed_at=150 if collapsed else None,
+        diverged=Divergence(step=370, term="train/aux") if status == "diverged" else None,
+        alarms=[Alarm(step=150, message="spread below 0.02")] if collapsed else [],
+        metrics=metrics,
+        untrained=_metrics(untrained_loss, untrained_rows, untrained_rng),
+        evaluation="0a1b2c3d",
+        floors={policy: _floor_key(policy, seed) for policy in FLOORS},
+        steps=600,
+        parameters={"encoder": 150_000, "predictor": 141_000},
+        compile="off",
+        versions={"jepa_compare": "0.1.0", "python": "3.11.7", "torch": "2.13.0"},
+        hardware=Hardware(device="cpu", name="Some CPU", cores=2, instructions="AVX2", threads=2),
+        git=Commit(commit="291c07a", dirty=False),
+        flags={},
+        environment={},
+        seconds=Seconds(
+            train=34 + rng.random(),
+            interim_evaluations=0.9,
+            evaluation=9.1,
+            total=44 + rng.random(),
+        ),
+        samples_per_second=560 + 10 * rng.random(),
+        peak_memory_bytes=600_000_000,
+        command=["python", "-m", "jepa_compare.train", "-m", "aux_loss=vicreg,dino"],
+    )
 
 
 def _floor_key(policy: str, seed: int) -> str:
     return f"{policy}-s{seed}" if policy == "untrained" else f"{policy}-1234abcd"
 
 
-def _floor_rows(policy: str, seed: int, tasks: int) -> dict[str, Any]:
+def _floor_rows(policy: str, seed: int, tasks: int) -> dict[str, dict[str, Any]]:
     # Only an untrained encoder depends on the seed; the tasks are the same for all of a seed.
     drawn = seed if policy == "untrained" else 0
     rng = np.random.default_rng([drawn, 3, list(FLOORS).index(policy)])
@@ -397,35 +448,35 @@ def _write_floors(sweep: Path, seed: int, tasks: int) -> None:
         rows = _floor_rows(policy, seed, tasks)
         _write(
             path,
-            {
-                "schema_version": layout.SCHEMA_VERSION,
-                "policy": policy,
-                "seed": seed if policy == "untrained" else None,
-                "metrics": _planning(rows),
-                "tasks": rows,
-            },
+            FloorFile(
+                schema_version=SCHEMA_VERSION,
+                policy=policy,
+                seed=seed if policy == "untrained" else None,
+                metrics=_planning(rows),
+                tasks=rows,
+            ),
         )
 
 
-def _episodes(rng: np.random.Generator) -> dict[str, Any]:
+def _episodes(rng: np.random.Generator) -> dict[str, list[Episode]]:
     """Two recorded episodes per kind: a straight walk past the wall's door."""
     walls = [[14.5, 0.0, 16.5, 12.0], [14.5, 19.0, 16.5, 31.0]]
-    found: dict[str, Any] = {}
+    episodes: dict[str, list[Episode]] = {}
     for kind in KINDS:
-        found[kind] = []
+        episodes[kind] = []
         for task in range(2):
             start, goal = rng.uniform(3, 28, (2, 2))
             path = start + np.linspace(0, 1, 12)[:, None] * (goal - start)
-            found[kind].append(
-                {
-                    "task": task,
-                    "success": task == 0,
-                    "path": path.tolist(),
-                    "goal": goal.tolist(),
-                    "walls": walls,
-                }
+            episodes[kind].append(
+                Episode(
+                    task=task,
+                    success=task == 0,
+                    path=path.tolist(),
+                    goal=goal.tolist(),
+                    walls=walls,
+                )
             )
-    return found
+    return episodes
 
 
 def _write_figures(path: Path, seed: int) -> None:
@@ -449,10 +500,10 @@ def _write_figures(path: Path, seed: int) -> None:
     (folder / "planning.gif").write_bytes(gif)
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, record: Any) -> None:
     """Plain writes: atomic ones wait for the disk, which ten thousand runs cannot."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_json(value))
+    path.write_text(_json(encode(record)))
 
 
 def _json(value: Any) -> str:

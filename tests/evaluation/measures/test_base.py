@@ -21,7 +21,6 @@ from jepa_compare.evaluation import (
 from jepa_compare.latents import Batch
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.models.jepa import JEPA
-from jepa_compare.runs.codec import encode
 from jepa_compare.runs.descriptions import read_descriptions
 
 CPU = torch.device("cpu")
@@ -125,8 +124,8 @@ def test_a_measure_of_ones_own_stands_beside_the_others(
     assert evaluator.quick(jepa)["eval/norm"] == evaluation.metrics["eval/norm"]
     assert "eval/nothing" not in evaluator.quick(jepa)  # nothing to log
 
-    stored = encode(evaluation.record(settings, 600, {}, {}))
-    assert read_descriptions(stored["descriptions"]) == evaluation.descriptions
+    stored = evaluation.record(settings, 600, {}, {}).descriptions
+    assert read_descriptions(stored, "file") == evaluation.descriptions
 
 
 def test_what_a_source_lacks_is_not_measured(
