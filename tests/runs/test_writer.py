@@ -4,21 +4,66 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
 from jepa_compare.runs.lock import Locked
+from jepa_compare.runs.records import (
+    SCHEMA_VERSION,
+    ConfigFile,
+    Hardware,
+    Seconds,
+    SummaryFile,
+)
 from jepa_compare.runs.writer import OtherRun, RunWriter, is_complete, record_death, write_queued
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 from tests.support.runs import read_status
 
-IDENTITY = {"hash": "0123abcd", "config": {"training": {"lr": 0.1}}}
+IDENTITY = ConfigFile(
+    schema_version=SCHEMA_VERSION,
+    run_name="vicreg_s0_0123abcd",
+    name="vicreg",
+    seed=0,
+    hash="0123abcd",
+    config={"training": {"lr": 0.1}},
+    choices={},
+    overrides=[],
+)
 
 
-def writer(directory: Path, identity: dict[str, object] = IDENTITY) -> RunWriter:
+def summary() -> SummaryFile:
+    """Of a run that did nothing."""
+    return SummaryFile(
+        schema_version=SCHEMA_VERSION,
+        status="healthy",
+        diverged=None,
+        collapsed_at=None,
+        alarms=[],
+        metrics={},
+        evaluation=None,
+        untrained={},
+        floors={},
+        steps=10,
+        parameters={},
+        compile="off",
+        seconds=Seconds(train=1.0, evaluation=1.0, total=2.0),
+        samples_per_second=None,
+        peak_memory_bytes=None,
+        versions={},
+        hardware=Hardware(device="cpu", name="", cores=None, instructions="", threads=1),
+        git=None,
+        flags={},
+        environment={},
+        command=[],
+    )
+
+
+def writer(directory: Path, identity: ConfigFile = IDENTITY) -> RunWriter:
     return RunWriter(directory, identity, steps=10, patience=0.0)
 
 
@@ -56,7 +101,7 @@ def test_failed_runs_start_over_and_cut_ones_continue(tmp_path: Path) -> None:
 def test_another_configuration_is_refused_by_name(tmp_path: Path) -> None:
     with writer(tmp_path):
         pass
-    other = {"hash": "ffffffff", "config": {"training": {"lr": 0.2}}}
+    other = replace(IDENTITY, hash="ffffffff", config={"training": {"lr": 0.2}})
     with pytest.raises(OtherRun, match=r"training\.lr: 0\.1 -> 0\.2"), writer(tmp_path, other):
         pass
     with writer(tmp_path):
@@ -67,12 +112,12 @@ def test_another_configuration_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_damaged_config_is_written_anew_where_the_name_says_whose_it_is(
     tmp_path: Path, content: str
 ) -> None:
-    own, custom = tmp_path / f"vicreg_s0_{IDENTITY['hash']}", tmp_path / "custom"
+    own, custom = tmp_path / f"vicreg_s0_{IDENTITY.hash}", tmp_path / "custom"
     for directory in (own, custom):
         directory.mkdir()
         (directory / layout.CONFIG).write_text(content)
     with writer(own):
-        assert files.read_json(own / layout.CONFIG) == IDENTITY
+        assert files.read_json(own / layout.CONFIG) == encode(IDENTITY)
     with pytest.raises(OtherRun, match=r"config\.json is damaged"), writer(custom):
         pass
     assert (custom / layout.CONFIG).read_text() == content
@@ -168,9 +213,9 @@ def test_queued_never_hides_a_run_that_has_begun(tmp_path: Path) -> None:
 def test_complete_needs_state_summary_and_the_same_hash(tmp_path: Path) -> None:
     with writer(tmp_path):
         pass
-    assert not is_complete(tmp_path, IDENTITY)
-    files.write_json(tmp_path / layout.SUMMARY, {"metrics": {}})
-    assert is_complete(tmp_path, IDENTITY)
-    assert not is_complete(tmp_path, {"hash": "ffffffff"})
+    assert not is_complete(tmp_path, IDENTITY.hash)
+    files.write_json(tmp_path / layout.SUMMARY, encode(summary()))
+    assert is_complete(tmp_path, IDENTITY.hash)
+    assert not is_complete(tmp_path, "ffffffff")
     (tmp_path / layout.SUMMARY).write_text('{"metr')
-    assert not is_complete(tmp_path, IDENTITY)
+    assert not is_complete(tmp_path, IDENTITY.hash)

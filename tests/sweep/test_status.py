@@ -3,7 +3,6 @@
 import io
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,18 @@ from rich.console import Console
 
 from jepa_compare.comparison.load import load_runs
 from jepa_compare.runs import layout
-from jepa_compare.runs.codec import encode
-from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile, Failure, StatusFile
+from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile
+from jepa_compare.runs.writer import write_queued
 from jepa_compare.sweep import status
 from jepa_compare.sweep.status import remaining_seconds, show_status, status_table, sweep_seconds
 from jepa_compare.system import files
-from tests.support.synthetic import DEFAULT_LOSSES, write_run
 
 NOW = 1_000_000.0
 
 
 def make_run(sweep: Path, seed: int, **fields: Any) -> Path:
-    """A queued run, or one with the `fields` of its status changed."""
     directory = sweep / f"vicreg_s{seed}_0123abcd"
-    config = ConfigFile(
+    identity = ConfigFile(
         schema_version=SCHEMA_VERSION,
         run_name=directory.name,
         name="vicreg",
@@ -35,19 +32,9 @@ def make_run(sweep: Path, seed: int, **fields: Any) -> Path:
         choices={},
         overrides=[],
     )
-    status = StatusFile(
-        state="queued",
-        step=0,
-        steps=100,
-        host=None,
-        pid=None,
-        heartbeat=time.time(),
-        started=None,
-        ended=None,
-        exception=None,
-    )
-    files.write_json(directory / layout.CONFIG, encode(config))
-    files.write_json(directory / layout.STATUS, encode(replace(status, **fields)))
+    write_queued(directory, identity, steps=100)
+    written = files.read_json(directory / layout.STATUS) | fields
+    files.write_json(directory / layout.STATUS, written)
     return directory
 
 
@@ -64,7 +51,7 @@ def test_the_pace_is_that_of_this_attempt(tmp_path: Path) -> None:
 def test_the_table_shows_state_progress_time_and_reason(tmp_path: Path) -> None:
     running = {"state": "running", "started": NOW - 20, "heartbeat": NOW}
     make_run(tmp_path, 0, **running, step=40, first_step=0)
-    failure = Failure(type="OSError", message="disk full", traceback="", resumable=True)
+    failure = {"type": "OSError", "message": "disk full", "traceback": "", "resumable": True}
     make_run(tmp_path, 1, state="failed", step=7, exception=failure)
     make_run(tmp_path, 2)
     console = Console(file=io.StringIO(), width=120)
@@ -84,9 +71,9 @@ def test_the_sweep_takes_as_long_as_its_queue_does_side_by_side(tmp_path: Path) 
     make_run(tmp_path, 4)
     runs = load_runs(tmp_path, now=NOW)
     assert sweep_seconds(runs, NOW) == pytest.approx((30 + 5 + 3 * 37.5) / 2)
-    done = write_run(tmp_path, loss=DEFAULT_LOSSES["vicreg"], seed=5)
-    status = files.read_json(done / layout.STATUS)
-    files.write_json(done / layout.STATUS, status | {"started": NOW - 30, "ended": NOW - 20})
+    done = make_run(tmp_path, 5, state="completed", step=100, started=NOW - 30, ended=NOW - 20)
+    summary = {"schema_version": layout.SCHEMA_VERSION, "status": "healthy"}
+    files.write_json(done / layout.SUMMARY, summary)
     runs = load_runs(tmp_path, now=NOW)
     assert sweep_seconds(runs, NOW) == pytest.approx((30 + 5 + 3 * 10) / 2)
     make_run(tmp_path, 6, **running, step=0)  # no pace yet

@@ -23,21 +23,22 @@ CPU = torch.device("cpu")
 def start_of(loss: str, *overrides: str) -> tuple[bytes, ...]:
     """Initial weights, first batches and evaluation data of a run, as bytes."""
     config = job(f"aux_loss={loss}", *overrides).config
-    world = build.build_world(config)
+    source = build.build_source(config)
     aux_loss = build.build_aux_loss(config)
-    model = build.build_model(config, world)
+    model = build.build_model(config, source)
     aux_loss.prepare(0, 0.0, generator(config.seed, "aux_loss", 0))
     parts = [
         p.detach().numpy().tobytes()
         for p in (*model.encoder.parameters(), *model.predictor.parameters())
     ]
     for step in (0, 7):
-        batch = world.sample(generator(config.seed, "data", step), 4, 8, CPU)
+        batch = source.sample(generator(config.seed, "data", step), 4, 8, CPU)
         parts += [batch.obs.numpy().tobytes(), batch.actions.numpy().tobytes()]  # pyright: ignore
-    held_out = sample_held_out(world, config.evaluation, CPU)
+    held_out = sample_held_out(source, config.evaluation, CPU)
     parts += [batch.obs.numpy().tobytes() for batch in (held_out.fit, *held_out.sets)]
-    tasks = world.sample_tasks(generator(0, "evaluation/detour"), "detour", 5, CPU)
-    return (*parts, *(t.numpy().tobytes() for t in tasks))
+    assert source.task_suite is not None
+    tasks = source.task_suite.sample(generator(0, "evaluation/detour"), "detour", 5, CPU)
+    return (*parts, *(t.numpy().tobytes() for t in (tasks.start, tasks.goal)))
 
 
 def test_the_loss_changes_neither_weights_nor_batches_nor_evaluation() -> None:
@@ -98,7 +99,7 @@ def test_a_collapse_ends_the_run_where_that_is_asked_for(on_collapse: str) -> No
     assert state.stopped_by_collapse == (on_collapse == "stop")
 
 
-def test_a_batch_does_not_hold_the_true_state() -> None:
+def test_a_batch_does_not_hold_labels() -> None:
     state = built()
-    assert state.batches.batch(0).state is not None
-    assert state.batch(0).state is None
+    assert state.batches.batch(0).labels
+    assert not state.batch(0).labels
