@@ -8,8 +8,9 @@ import torch
 
 from jepa_compare.comparison import Comparison, compare, load_runs
 from jepa_compare.runs.identity import HARMLESS
+from jepa_compare.runs.records import Commit
 from jepa_compare.system.provenance import provenance
-from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
+from tests.support.synthetic import DEFAULT_LOSSES, HARDWARE, Sweep, write_run
 
 VICREG, DINO = DEFAULT_LOSSES["vicreg"], DEFAULT_LOSSES["dino"]
 
@@ -132,11 +133,8 @@ def test_an_edit_of_one_loss_leaves_its_comparison_with_others(tmp_path: Path) -
             {"versions": {"jepa_compare": "0.1.0", "python": "3.11.7", "torch": "2.14.0"}},
             "versions.torch",
         ),
-        ({"git": {"commit": "bbbbbbb", "dirty": False}}, "git.commit"),
-        (
-            {"hardware": {"device": "cuda", "name": "Some CPU", "cores": 2, "threads": 2}},
-            "hardware.device",
-        ),
+        ({"git": Commit(commit="bbbbbbb", dirty=False)}, "git.commit"),
+        ({"hardware": replace(HARDWARE, device="cuda")}, "hardware.device"),
         (
             {"environment": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}},
             "environment.CUBLAS_WORKSPACE_CONFIG",
@@ -154,7 +152,7 @@ def test_other_versions_and_hardware_are_unswept(tmp_path: Path, provenance, key
 
 def test_a_harmless_difference_is_named_and_averaged_over(tmp_path: Path) -> None:
     write_run(tmp_path, loss=VICREG, seed=0)
-    git = {"git": {"commit": "291c07a", "dirty": True}}
+    git = {"git": Commit(commit="291c07a", dirty=True)}
     write_run(tmp_path, loss=VICREG, seed=1, provenance=git, changes={"tracking.mode": "offline"})
     comparison = compared(tmp_path)
     assert [(unswept.key, unswept.apart) for unswept in comparison.unswept] == [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jepa_compare.comparison import NoRunsError, Runs, compare, load_runs
+from jepa_compare.comparison.history import read_episodes, read_spectrum
 from jepa_compare.metrics import Metric
 from jepa_compare.runs import layout
 from tests.support.synthetic import DEFAULT_LOSSES, NOW, Sweep, write_run
@@ -16,9 +17,8 @@ VICREG = DEFAULT_LOSSES["vicreg"]
 
 
 def change(path: Path, **values: Any) -> None:
-    """Set top-level keys of a JSON file; None removes one."""
-    content = json.loads(path.read_text()) | values
-    path.write_text(json.dumps({key: v for key, v in content.items() if v is not None}))
+    """Set top-level keys of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def reasons(runs: Runs) -> list[str]:
@@ -81,7 +81,8 @@ def test_silence_is_an_interruption(tmp_path: Path) -> None:
 
 def test_a_finished_run_that_says_it_failed_has_no_numbers(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    change(path / layout.STATUS, state="failed", exception={"type": "OSError", "message": "disk"})
+    failure = {"type": "OSError", "message": "disk", "traceback": "", "resumable": True}
+    change(path / layout.STATUS, state="failed", exception=failure)
     (run,) = load_runs(tmp_path)
     assert (run.outcome, run.reason, run.status) == ("failed", "OSError: disk", None)
 
@@ -115,36 +116,75 @@ def test_of_the_same_run_the_one_with_a_result_counts(tmp_path: Path) -> None:
     assert any("other numbers" in reason for reason in reasons(runs))
 
 
-def test_a_damaged_part_is_missing_and_noted(tmp_path: Path) -> None:
+def test_a_damaged_status_is_missing_and_noted(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
-    change(
-        path / layout.SUMMARY,
-        versions="none",
-        metrics={"eval/probe_rmse": "big", "eval/spread": 1},
-    )
     (path / layout.STATUS).write_text('{"state": "comple')
     runs = load_runs(tmp_path)
-    assert runs.runs[0].outcome == "healthy"
-    assert dict(runs.runs[0].metrics) == {"eval/spread": 1.0}
-    assert sorted(reasons(runs)) == [
-        "file status.json: status.json is truncated or not JSON (character 10)",
-        "value summary.json: eval/probe_rmse: 'big' is not a number",
-        "value summary.json: versions: versions is not an object",
+    assert runs.runs[0].outcome == "healthy" and runs.runs[0].metrics
+    assert reasons(runs) == [
+        "file status.json: status.json is truncated or not JSON (character 10)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"versions": "none"}, "summary.json: versions is not an object"),
+        (
+            {"metrics": {"eval/probe_rmse": "big", "eval/spread": 1}},
+            "summary.json: metrics.eval/probe_rmse is 'big', not a number",
+        ),
+        (
+            {"metrics": {"eval/success_door": 1.5}},
+            "summary.json: eval/success_door cannot be 1.5",
+        ),
+        ({"metrics": {"eval/probe_rmse": -0.1}}, "summary.json: eval/probe_rmse cannot be -0.1"),
+        ({"metrics": {"loss": 1}}, "summary.json: 'loss' is not the key of a metric"),
+        (
+            {"evaluation": "../x"},
+            "summary.json: evaluation: '../x' cannot be the name of a file",
+        ),
+        ({"schema_version": 3}, "summary.json has schema version 3, this package reads 2"),
+    ],
+)
+def test_a_summary_is_taken_whole_or_not_at_all(
+    tmp_path: Path, values: dict[str, Any], reason: str
+) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    change(path / layout.SUMMARY, **values)
+    runs = load_runs(tmp_path)
+    (run,) = runs
+    assert (run.outcome, run.status, dict(run.metrics)) == ("failed", None, {})
+    assert run.reason == "no readable summary.json"
+    assert reasons(runs) == [f"file summary.json: {reason}"]
+
+
+def test_a_damaged_config_leaves_the_run_out(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    change(path / layout.CONFIG, seed="0")
+    runs = load_runs(tmp_path)
+    assert not runs.runs
+    assert reasons(runs) == [f"run {path.name}: config.json: seed is '0', not a whole number"]
+
+
+def test_a_damaged_evaluation_takes_the_tasks_alone(tmp_path: Path) -> None:
+    path = write_run(tmp_path, loss=VICREG, seed=0)
+    change(path / layout.EVALUATIONS / "0a1b2c3d.json", spectrum=["high"])
+    runs = load_runs(tmp_path)
+    (run,) = runs
+    assert run.outcome == "healthy" and run.metrics and not run.tasks
+    assert reasons(runs) == [
+        "file 0a1b2c3d.json: evaluations/0a1b2c3d.json: spectrum.0 is 'high', not a number"
+    ]
+    assert read_spectrum(run).shape == (0,) and read_episodes(run) == ()
 
 
 @pytest.mark.parametrize("value", [1e101, -1e300, 10**120])
 def test_a_number_beyond_measurement_is_refused(tmp_path: Path, value: float) -> None:
     write_run(tmp_path, loss=VICREG, seed=0, metrics={"eval/probe_rmse": value})
     runs = load_runs(tmp_path)
-    assert "eval/probe_rmse" not in runs.runs[0].metrics
+    assert not runs.runs[0].metrics
     assert len(runs.left_out) == 1
-
-
-def test_a_rate_above_one_is_refused(tmp_path: Path) -> None:
-    write_run(tmp_path, loss=VICREG, seed=0, metrics={"eval/success_door": 1.5})
-    runs = load_runs(tmp_path)
-    assert reasons(runs) == ["value summary.json: eval/success_door: 1.5 is not a success rate"]
 
 
 def test_tasks_that_contradict_the_summary_are_refused(tmp_path: Path) -> None:
@@ -205,10 +245,11 @@ def test_lines_of_metrics_that_cannot_be_read_are_counted(tmp_path: Path) -> Non
     path = write_run(tmp_path, loss=VICREG, seed=0, rows=20)
     with (path / layout.METRICS).open("ab") as file:
         file.write(
-            b'\n{"step": 1, "train/loss": 0.1}}\n[1]\n{"step": -1}\n\xff\xfe\n{"step": 9, "tra'
+            b'\n{"step": 1, "train/loss": 0.1}}\n[1]\n{"step": -1}\n\xff\xfe\n'
+            b'{"step": 3, "train/loss": "low"}\n{"step": 4, "train/loss": "nan"}\n{"step": 9, "tra'
         )
     runs = load_runs(tmp_path)
-    assert [(item.what, item.count) for item in runs.left_out] == [("lines", 5)]
+    assert [(item.what, item.count) for item in runs.left_out] == [("lines", 6)]
 
 
 def test_metrics_that_are_a_link_are_noted(tmp_path: Path) -> None:

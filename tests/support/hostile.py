@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
 
 EVALUATION = f"{layout.EVALUATIONS}/0a1b2c3d.json"
 FILES = (layout.CONFIG, layout.STATUS, layout.SUMMARY, EVALUATION, layout.METRICS)
@@ -112,7 +114,7 @@ class Damage:
     def version(self, path: Path) -> None:
         file = path / self.pick((layout.CONFIG, layout.SUMMARY, EVALUATION))
         content = json.loads(file.read_text())
-        content["schema_version"] = self.pick((0, 2, "1", None, 1.0, True, [1], -1))
+        content["schema_version"] = self.pick((0, 3, "2", None, 2.0, True, [2], -1))
         file.write_text(json.dumps(content))
 
     def bytes(self, path: Path) -> None:
@@ -195,15 +197,20 @@ class Damage:
         """A run within a run, the inner one without a name."""
         inner = path / "inner"
         inner.mkdir()
-        (inner / layout.CONFIG).write_text('{"schema_version": 1}')
+        (inner / layout.CONFIG).write_text(json.dumps({"schema_version": SCHEMA_VERSION}))
 
     def floors(self, path: Path) -> None:
         """Its own version of a floor that all its siblings share; and one that is a link."""
         (path / layout.FLOORS).mkdir()
         key = json.loads((path / layout.SUMMARY).read_text())["floors"]["oracle"]
-        floor = {"schema_version": 1, "policy": "oracle", "seed": None, "tasks": {}}
-        floor["metrics"] = {"eval/success_detour": 0.123}
-        (path / layout.FLOORS / f"{key}.json").write_text(json.dumps(floor))
+        floor = FloorFile(
+            schema_version=SCHEMA_VERSION,
+            policy="oracle",
+            seed=None,
+            metrics={"eval/success_detour": 0.123},
+            tasks={},
+        )
+        (path / layout.FLOORS / f"{key}.json").write_text(json.dumps(encode(floor)))
         (path / layout.STATUS).write_text("[]")
 
     def traversal(self, path: Path) -> None:
