@@ -42,7 +42,7 @@ class PlannerSettings:
     temperature: float | None = above(0)
     """mppi only: multiplies the cost gap in the weights of the elites; None for cem."""
     execute: str
-    """What is executed of the last elites. cem: their mean, or the best one, which keeps a way
+    """What is carried out of the last elites. cem: their mean, or the best one, which keeps a way
     through a door that a mean would blur; mppi: sample, one drawn with its weight."""
     warm_start: bool
     """Whether a plan starts from what the plan before it left, or from zero."""
@@ -53,9 +53,9 @@ class PlannerSettings:
         """Raise RangeError unless the values fit the kind of planner and one another."""
         allowed = f"between 2 and planning.planner.samples={self.samples}"
         require(self.elites <= self.samples, "elites", self.elites, allowed)
-        executed = ("sample",) if self.kind == "mppi" else ("mean", "best")
-        allowed = f"{' or '.join(executed)} for {self.kind}"
-        require(self.execute in executed, "execute", self.execute, allowed)
+        choices = ("sample",) if self.kind == "mppi" else ("mean", "best")
+        allowed = f"{' or '.join(choices)} for {self.kind}"
+        require(self.execute in choices, "execute", self.execute, allowed)
         fits = (self.temperature is None) == (self.kind == "cem")
         allowed = "null for cem" if self.kind == "cem" else "above 0 for mppi"
         require(fits, "temperature", self.temperature, allowed)
@@ -78,7 +78,7 @@ class PlanningSettings:
     planner: PlannerSettings
 
     def check_together(self) -> None:
-        """Raise RangeError unless a plan is as long as what is executed of it."""
+        """Raise RangeError unless a plan is as long as the part of it that is carried out."""
         horizon = self.planner.horizon
         allowed = f"at most planning.planner.horizon={horizon}"
         require(self.replan_interval <= horizon, "replan_interval", self.replan_interval, allowed)
