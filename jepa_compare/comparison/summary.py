@@ -166,6 +166,7 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
     name = f"{layout.EVALUATIONS}/{run.evaluation}.json"
     _metrics(evaluation.metrics, name)
     tasks = _tasks(evaluation.tasks, name)
+    descriptions = read_descriptions(evaluation.descriptions, name)
     _agree(tasks, run.metrics)
     settings = flatten(evaluation.settings, f"{name}: settings")
     config = dict(run.config)
@@ -182,7 +183,7 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
     return replace(
         run,
         tasks=tasks,
-        descriptions=read_descriptions(evaluation.descriptions),
+        descriptions=descriptions,
         config=config,
         unverified=run.unverified or older,
     )

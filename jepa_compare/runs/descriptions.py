@@ -4,25 +4,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from jepa_compare.metrics import Metric, described
-from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.codec import encode
 from jepa_compare.runs.records import Description
 from jepa_compare.runs.untrusted import Damaged, named, shown
 
 
-def read_descriptions(descriptions: Mapping[str, Description]) -> dict[str, Metric]:
-    """By key, from an `EvaluationFile`; for a built-in metric the code's description.
+def read_descriptions(descriptions: Mapping[str, Description], file: str) -> dict[str, Metric]:
+    """By key, from the evaluation in `file`; for a built-in metric the code's description.
 
-    Raises `Damaged` for what does not describe a metric, or a built-in one in another way.
+    Raises `Damaged` for what describes no metric, or a built-in one in another way.
     """
     metrics = {}
     for key, description in descriptions.items():
-        name = f"descriptions.{shown(key)}"
+        texts = {name: shown(getattr(description, name)) for name in ("label", "unit", "about")}
         try:
-            metric = decode(Metric, {**encode(description), "key": named(key)}, name)
-            texts = {text: shown(getattr(metric, text)) for text in ("label", "unit", "about")}
-            metrics[metric.key] = described(replace(metric, **texts))
-        except Damaged:
-            raise
+            metric = Metric(key=named(key), **encode(replace(description, **texts)))
+            metrics[metric.key] = described(metric)
         except ValueError as error:
-            raise Damaged(f"{name}: {shown(error)}") from None
+            raise Damaged(f"{file}: {shown(error)}") from None
     return metrics

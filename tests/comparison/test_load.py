@@ -9,6 +9,7 @@ import pytest
 
 from jepa_compare.comparison import NoRunsError, Runs, compare, load_runs
 from jepa_compare.comparison.history import read_episodes, read_spectrum
+from jepa_compare.metrics import Metric
 from jepa_compare.runs import layout
 from jepa_compare.runs.records import State
 from tests.support.synthetic import DEFAULT_LOSSES, NOW, Sweep, write_run
@@ -199,11 +200,13 @@ def test_tasks_that_contradict_the_summary_are_refused(tmp_path: Path) -> None:
 
 
 def test_two_descriptions_of_one_metric_are_not_averaged(tmp_path: Path) -> None:
-    mine = {"label": "mine", "unit": "m", "better": "lower", "downstream": True, "about": ""}
+    mine = Metric(
+        key="eval/mine", label="mine", unit="m", better="lower", downstream=True, about=""
+    )
     for seed in range(3):
         path = write_run(tmp_path, loss=VICREG, seed=seed, metrics={"eval/mine": 1.0 + seed})
         (file,) = (path / layout.EVALUATIONS).iterdir()
-        fields = mine | ({"unit": "px"} if seed == 0 else {})
+        fields = mine.description() | ({"unit": "px"} if seed == 0 else {})
         change(file, descriptions={"eval/mine": fields})
     runs = load_runs(tmp_path)
     assert [run.seed for run in runs] == [1, 2]
@@ -211,18 +214,19 @@ def test_two_descriptions_of_one_metric_are_not_averaged(tmp_path: Path) -> None
         "eval/mine: described with unit='px' here and 'm' in other runs"
     ]
     (metric,) = (m for m in compare(runs).metrics if m.key == "eval/mine")
-    assert (metric.label, metric.unit, metric.downstream) == ("mine", "m", True)
+    assert metric == mine
 
 
 def test_an_evaluation_that_contradicts_the_code_is_refused(tmp_path: Path) -> None:
     path = write_run(tmp_path, loss=VICREG, seed=0)
     (file,) = (path / layout.EVALUATIONS).iterdir()
     described = json.loads(file.read_text())["descriptions"]
-    change(file, descriptions=described | {"eval/spread": {"label": "chaos", "about": ""}})
+    described["eval/spread"]["label"] = "chaos"
+    change(file, descriptions=described)
     (run,) = runs = load_runs(tmp_path)
     assert reasons(runs) == [
-        f"file {file.name}: descriptions.eval/spread: eval/spread is built in, described with"
-        " label='chaos' here and 'spread' in the code"
+        f"file {file.name}: {layout.EVALUATIONS}/{file.name}: eval/spread is built in, described"
+        " with label='chaos' here and 'spread' in the code"
     ]
     assert run.metrics and not run.tasks
 

@@ -59,12 +59,12 @@ def test_where_nothing_is_planned_no_policy_plays(
         "",
         "{",
         "[]",
-        '{"schema_version": 1}',
-        '{"schema_version": 1, "policy": "oracle", "seed": null, "metrics": {}, "tasks": {}}',
+        '{"schema_version": VERSION}',
+        '{"schema_version": VERSION, "policy": "oracle", "seed": null, "metrics": {}, "tasks": {}}',
         '{"schema_version": 0, "policy": "random", "seed": null, "metrics": {}, "tasks": {}}',
-        '{"schema_version": 1, "policy": "random", "seed": null, "metrics": {"a": "b"},'
+        '{"schema_version": VERSION, "policy": "random", "seed": null, "metrics": {"a": "b"},'
         ' "tasks": {}}',
-        '{"schema_version": 1, "policy": "random", "seed": null, "metrics": {},'
+        '{"schema_version": VERSION, "policy": "random", "seed": null, "metrics": {},'
         ' "tasks": {"door": {"success": [true], "steps": []}}}',
     ],
 )

@@ -277,13 +277,11 @@ def write_run(
             settings=config["evaluation"],
             step=done,
             metrics=values,
+            descriptions={key: Description(**describe(key, "px").description()) for key in values},
             tasks=recorded or {},
             episodes=_episodes(rng) if recorded else {},
             spectrum=np.exp(-np.arange(128) / loss.rank).tolist(),
             seconds=9.1,
-            descriptions={
-                key: Description(**describe(key, "px").description()) for key in summary.metrics
-            },
         ),
     )
     _write_floors(sweep, seed, tasks)

@@ -22,7 +22,7 @@ from jepa_compare.evaluation.stored import Floors, evaluation_file
 from jepa_compare.latents import Batch
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.models.jepa import JEPA
-from jepa_compare.runs.codec import encode
+from jepa_compare.runs.descriptions import read_descriptions
 
 CPU = torch.device("cpu")
 NORM = Metric(
@@ -126,8 +126,8 @@ def test_a_measure_of_ones_own_stands_beside_the_others(
     assert "eval/nothing" not in evaluator.quick(jepa)  # nothing to log
 
     none = Floors(keys={}, untrained={})
-    stored = encode(evaluation_file(evaluation, none, settings, 600))["descriptions"]
-    assert Metric(key="eval/norm", **stored["eval/norm"]) == NORM
+    stored = evaluation_file(evaluation, none, settings, 600).descriptions
+    assert read_descriptions(stored, "file") == evaluation.descriptions
 
 
 def test_what_a_source_lacks_is_not_measured(
