@@ -38,7 +38,7 @@ def test_options_reach_the_comparison(grid: Path, capsys: pytest.CaptureFixture[
     ("arguments", "message"),
     [
         (["--metric", "nope"], "metric=nope: no run has it; known here: success_detour, "),
-        (["--by", "training.lrr"], "by=training.lrr: no run has such a setting; did you mean "),
+        (["--by", "training.lrr"], "by=training.lrr: no run has such a setting (did you mean "),
         (["--baseline", "dino"], "baseline=dino: no such row; rows here: "),
     ],
 )

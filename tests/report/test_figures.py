@@ -149,7 +149,7 @@ def test_curves_have_a_panel_per_term_and_a_band_per_row(
     assert figure is not None
     titles = [panel.title for panel in figure.panels]
     assert titles[:3] == ["prediction loss", "auxiliary loss, weighted", "total loss"]
-    assert {"aux/std_coeff", "aux/slices", "gradient norm"} <= set(titles)
+    assert {"aux/std_coeff", "aux/num_slices", "gradient norm"} <= set(titles)
     axes = drawn(figure.panels[0])
     assert len(axes.lines) == len(axes.collections) == len(comparison.rows)
     rows = [row.label for row in comparison.rows]

@@ -13,54 +13,13 @@ from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.lock import Locked
 from jepa_compare.runs.records import (
-    SCHEMA_VERSION,
     ConfigFile,
-    Hardware,
-    Seconds,
-    SummaryFile,
 )
 from jepa_compare.runs.writer import OtherRun, RunWriter, is_complete, record_death, write_queued
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
+from tests.support.records import IDENTITY, finished_summary
 from tests.support.runs import read_status
-
-IDENTITY = ConfigFile(
-    schema_version=SCHEMA_VERSION,
-    run_name="vicreg_s0_0123abcd",
-    name="vicreg",
-    seed=0,
-    hash="0123abcd",
-    config={"training": {"lr": 0.1}},
-    choices={},
-    overrides=[],
-)
-
-
-def summary() -> SummaryFile:
-    """Of a run that did nothing."""
-    return SummaryFile(
-        schema_version=SCHEMA_VERSION,
-        status="healthy",
-        diverged=None,
-        collapsed_at=None,
-        alarms=[],
-        metrics={},
-        evaluation=None,
-        untrained={},
-        floors={},
-        steps=10,
-        parameters={},
-        compile="off",
-        seconds=Seconds(train=1.0, evaluation=1.0, total=2.0),
-        samples_per_second=None,
-        peak_memory_bytes=None,
-        versions={},
-        hardware=Hardware(device="cpu", name="", cores=None, instructions="", threads=1),
-        git=None,
-        flags={},
-        environment={},
-        command=[],
-    )
 
 
 def writer(directory: Path, identity: ConfigFile = IDENTITY) -> RunWriter:
@@ -215,7 +174,7 @@ def test_complete_needs_state_summary_and_the_same_hash(tmp_path: Path) -> None:
     with writer(tmp_path):
         pass
     assert not is_complete(tmp_path, IDENTITY.hash)
-    files.write_json(tmp_path / layout.SUMMARY, encode(summary()))
+    files.write_json(tmp_path / layout.SUMMARY, encode(finished_summary()))
     assert is_complete(tmp_path, IDENTITY.hash)
     assert not is_complete(tmp_path, "ffffffff")
     (tmp_path / layout.SUMMARY).write_text('{"metr')

@@ -15,11 +15,14 @@ import pytest
 
 from jepa_compare.evaluation.stored import evaluation_path
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.writer import write_queued
 from jepa_compare.sweep import processes
 from jepa_compare.sweep.directory import announce
 from jepa_compare.sweep.processes import WATCH, Launched, Pool, command, gpu_slots, next_job
 from jepa_compare.sweep.reevaluate import settings_in
 from jepa_compare.system import files
+from tests.support.records import IDENTITY, finished_summary
 from tests.support.runs import job as tiny_job
 from tests.support.runs import read_status
 
@@ -48,7 +51,7 @@ def test_a_job_is_its_run_then_what_is_missing_of_its_evaluations(tmp_path: Path
     assert command(job) == line
     status = read_status(job.directory) | {"state": "completed"}
     files.write_json(job.directory / layout.STATUS, status)
-    files.write_json(job.directory / layout.SUMMARY, {"metrics": {}})
+    files.write_json(job.directory / layout.SUMMARY, encode(finished_summary()))
     line = command(job) or []
     assert line[1:3] == ["-m", "jepa_compare.evaluate"] and line[-1] == str(job.directory)
     settings = settings_in(line[line.index("--settings") + 1])
@@ -93,8 +96,9 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 from jepa_compare.runs.writer import RunWriter
+from tests.support.records import IDENTITY
 if sys.argv[1].endswith("1"):
-    with RunWriter(Path(sys.argv[1]), {"hash": "0123abcd"}, 10):
+    with RunWriter(Path(sys.argv[1]), IDENTITY, 10):
         os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[1].endswith("2"):
     sys.exit("no such module")
@@ -103,7 +107,7 @@ if sys.argv[1].endswith("2"):
 
 def test_a_job_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
     jobs = jobs_of(tmp_path, DIES, 4)
-    files.write_json(jobs[2].directory / layout.STATUS, {"state": "queued"})
+    write_queued(jobs[2].directory, IDENTITY, steps=10)
     failed = Pool(jobs, [None, None]).run()
     assert failed.keys() == {1, 2}
     assert "was killed by SIGKILL; its output is in" in failed[1]
@@ -156,8 +160,9 @@ DOES_NOT_LEAVE = """
 import signal, sys, time
 from pathlib import Path
 from jepa_compare.runs.writer import RunWriter
+from tests.support.records import IDENTITY
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-with RunWriter(Path(sys.argv[1]), {"hash": "0123abcd"}, 10):
+with RunWriter(Path(sys.argv[1]), IDENTITY, 10):
     time.sleep(120)
 """
 
@@ -168,7 +173,7 @@ def test_a_job_that_must_be_killed_does_not_stay_running(
     monkeypatch.setattr(processes, "EXIT_SECONDS", 0.2)
     deaf, early = jobs_of(tmp_path, DOES_NOT_LEAVE, 2)
     early.command = lambda: [sys.executable, "-c", "import time; time.sleep(120)"]
-    files.write_json(early.directory / layout.STATUS, {"state": "queued"})
+    write_queued(early.directory, IDENTITY, steps=10)
     pool = Pool([deaf, early], [])
     for job in (deaf, early):
         pool.start(job, job.command() or [], None)

@@ -38,11 +38,11 @@ def change(name: str, value: Any) -> Callable[[Path], None]:
     def changed(run: Path) -> None:
         identity = files.read_json(run / layout.CONFIG)
         *path, key = name.split(".")
-        node = identity.config
+        node = identity["config"]
         for part in path:
             node = node[part]
         node[key] = value
-        identity.hash = run_hash(identity.config)
+        identity["hash"] = run_hash(identity["config"])
         files.write_json(run / layout.CONFIG, identity)
 
     return changed
@@ -61,7 +61,7 @@ def damage(name: str) -> Callable[[Path], None]:
         (damage(layout.CONFIG), "config.json is damaged"),
         (damage(layout.SUMMARY), ""),
         (damage(layout.METRICS), ""),
-        (lambda run: files.write_json(run / layout.SUMMARY, []), "summary.json is damaged"),
+        (lambda run: files.write_json(run / layout.SUMMARY, []), "summary.json is not"),
         (lambda run: (run / layout.SUMMARY).unlink(), "it has no summary.json"),
     ],
 )

@@ -81,7 +81,7 @@ def without(*keys: str) -> Callable[[Path], None]:
 
 def other_rate(run: Path) -> None:
     identity = files.read_json(run / layout.CONFIG)
-    identity.config["training"]["lr"] = 0.5
+    identity["config"]["training"]["lr"] = 0.5
     files.write_json(run / layout.CONFIG, identity)
 
 
