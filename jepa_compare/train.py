@@ -10,9 +10,9 @@ def main() -> None:
     """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
     # Imported here: --help does not wait for torch, nor a run of a directory for Hydra.
     if sys.argv[1:2] == ["--run"]:
-        from jepa_compare.sweep.start import main
+        from jepa_compare.sweep.run_job import main
     else:
-        from jepa_compare.sweep.entry import main
+        from jepa_compare.sweep.main import main
     main()
 
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout th
 from jepa_compare.build import build_source, check_source, resolve_device
 from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks
-from jepa_compare.evaluation.planning.reference import reference_policy
+from jepa_compare.evaluation.planning.reference_policies import reference_policy
 from jepa_compare.sweep.plan import parse_command_line
 
 

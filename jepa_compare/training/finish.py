@@ -3,8 +3,8 @@
 import logging
 
 from jepa_compare.evaluation.evaluator import Evaluation
+from jepa_compare.evaluation.health_status import run_status
 from jepa_compare.evaluation.pictures.draw import draw_figures
-from jepa_compare.evaluation.status import run_status
 from jepa_compare.evaluation.stored import (
     Floors,
     evaluation_hash,

@@ -8,7 +8,7 @@ from jepa_compare.evaluation.measures.base import Measure
 from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
 from jepa_compare.evaluation.planning.episodes import Outcome, named_metrics, play_tasks, task_rows
-from jepa_compare.evaluation.planning.reference import planner_policy
+from jepa_compare.evaluation.planning.reference_policies import planner_policy
 
 
 def _suite(context: EvaluationContext) -> TaskSuite:

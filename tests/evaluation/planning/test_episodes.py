@@ -18,7 +18,7 @@ from jepa_compare.data.environment import (
 )
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
 from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score
-from jepa_compare.evaluation.planning.reference import planner_policy, reference_policy
+from jepa_compare.evaluation.planning.reference_policies import planner_policy, reference_policy
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.runs.codec import decode, encode

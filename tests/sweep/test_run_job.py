@@ -12,7 +12,7 @@ import pytest
 
 from jepa_compare.runs import layout
 from jepa_compare.sweep.directory import announce
-from jepa_compare.sweep.start import main
+from jepa_compare.sweep.run_job import main
 from jepa_compare.system import files
 from tests.support.runs import job, read_status, rows
 

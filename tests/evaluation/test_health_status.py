@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jepa_compare.evaluation.status import run_status
+from jepa_compare.evaluation.health_status import run_status
 
 
 def metrics(spread: float | None, probe: tuple[float, ...]) -> dict[str, float | None]:

@@ -38,7 +38,7 @@ def main() -> None:
             if command.processes is None:
                 run_command(args, CONF_DIR, CONFIG_NAME, task)
             else:
-                from jepa_compare.sweep.start import log_to_console
+                from jepa_compare.sweep.run_job import log_to_console
 
                 log_to_console()
                 if not processes.launch(command.jobs, command.processes):
@@ -52,7 +52,7 @@ def main() -> None:
 
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process a launcher of Hydra's runs it."""
-    from jepa_compare.sweep.start import NOT_STARTED, start  # torch, only where there is a job
+    from jepa_compare.sweep.run_job import NOT_STARTED, start  # torch, only where there is a job
 
     settings = HydraConfig.get()
     with_hydra = OmegaConf.merge({"hydra": settings}, cfg)
