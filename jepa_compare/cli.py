@@ -87,7 +87,7 @@ def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from jepa_compare.sweep.status import show_status
+    from jepa_compare.sweep.commands.status import show_status
 
     try:
         show_status(arguments.paths, arguments.watch)
@@ -105,7 +105,7 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from jepa_compare.sweep.reproduce import reproduce
+    from jepa_compare.sweep.commands.reproduce import reproduce
 
     try:
         return 0 if reproduce(arguments.path, arguments.out) else 1
@@ -126,7 +126,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from jepa_compare.sweep.reevaluate import main
+    from jepa_compare.sweep.commands.evaluate import main
 
     main(arguments.arguments, prog="jepa-compare evaluate")
     return 0

@@ -3,7 +3,7 @@
 
 def main() -> None:
     """Entry point of `python -m jepa_compare.evaluate`."""
-    from jepa_compare.sweep.reevaluate import main
+    from jepa_compare.sweep.commands.evaluate import main
 
     main()
 

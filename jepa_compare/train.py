@@ -12,7 +12,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--run"]:
         from jepa_compare.sweep.run_job import main
     else:
-        from jepa_compare.sweep.main import main
+        from jepa_compare.sweep.commands.train import main
     main()
 
 

@@ -57,8 +57,8 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
 
     def floors(path: Path, policy: str, key: str) -> Floor | None:
         """Runs of one sweep share its floors: read each once."""
-        own = (path / layout.FLOORS).is_dir()
-        slot = (path if own else path.parent, policy, key)
+        has_floors = (path / layout.FLOORS).is_dir()
+        slot = (path if has_floors else path.parent, policy, key)
         if slot not in cache:
             try:
                 cache[slot] = read_floor(path, policy, key)
@@ -95,16 +95,16 @@ def _directories(roots: tuple[Path, ...], left_out: list[LeftOut]) -> Iterator[P
         folder = stack.pop()
         try:
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                sorted_entries = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             reason = f"cannot be listed: {error.strerror}"
             left_out.append(LeftOut(path=folder, what="folder", reason=reason))
             continue
-        is_run = any(entry.name in _OWN_FILES for entry in found)
+        is_run = any(entry.name in _OWN_FILES for entry in sorted_entries)
         if is_run:
             yield folder
         below = []
-        for entry in found:
+        for entry in sorted_entries:
             if is_run and entry.name in _OWN_FOLDERS:
                 continue
             if entry.is_symlink():

@@ -88,11 +88,11 @@ def open_regular(path: Path, name: str, limit: int) -> BinaryIO:
     except OSError as error:
         raise Damaged(f"{name}: {error.strerror}") from None
     file = os.fdopen(handle, "rb")
-    found = os.fstat(handle)
-    if stat.S_ISREG(found.st_mode) and found.st_size <= limit:
+    info = os.fstat(handle)
+    if stat.S_ISREG(info.st_mode) and info.st_size <= limit:
         return file
     file.close()
-    if found.st_size > limit:
+    if info.st_size > limit:
         raise Damaged(f"{name} is larger than {limit / MEGABYTE:g} MiB")
     raise Damaged(f"{name} is not a regular file")
 

@@ -31,7 +31,7 @@ def start(job: Job) -> None:
         return
     log.info("%s is complete: skipped", job.identity.run_name)
     if not evaluation_path(job.directory, job.config.evaluation).exists():
-        from jepa_compare.sweep.reevaluate import evaluate_run
+        from jepa_compare.sweep.commands.evaluate import evaluate_run
 
         path = evaluate_run(job.directory, job.config.evaluation, job.config.device)
         log.info("evaluated again, beside the first evaluation: %s", path)

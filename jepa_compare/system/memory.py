@@ -54,10 +54,10 @@ def _reset_high_water() -> bool:
 
 def _high_water() -> int | None:
     try:
-        found = _HIGH_WATER.search((_PROCESS / "status").read_text())
+        match = _HIGH_WATER.search((_PROCESS / "status").read_text())
     except OSError:
         return None
-    return int(found[1]) * 1024 if found else None
+    return int(match[1]) * 1024 if match else None
 
 
 def _lifetime() -> int:

@@ -61,7 +61,7 @@ def test_targets_are_only_where_user_code_plugs_in() -> None:
 def test_help_imports_no_torch_and_names_the_groups() -> None:
     script = (
         "import sys; sys.argv = ['train', '--help']\n"
-        "import jepa_compare.sweep.main as entry\n"
+        "import jepa_compare.sweep.commands.train as entry\n"
         "try: entry.main()\n"
         "finally: print('torch' in sys.modules)"
     )

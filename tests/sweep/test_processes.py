@@ -18,9 +18,9 @@ from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.writer import write_queued
 from jepa_compare.sweep import processes
+from jepa_compare.sweep.commands.evaluate import settings_in
 from jepa_compare.sweep.directory import announce
 from jepa_compare.sweep.processes import WATCH, Launched, Pool, command, gpu_slots, next_job
-from jepa_compare.sweep.reevaluate import settings_in
 from jepa_compare.system import files
 from tests.support.records import IDENTITY, finished_summary
 from tests.support.runs import job as tiny_job

@@ -14,8 +14,13 @@ from jepa_compare.comparison.load import load_runs
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile, Failure, StatusFile
-from jepa_compare.sweep import status
-from jepa_compare.sweep.status import remaining_seconds, show_status, status_table, sweep_seconds
+from jepa_compare.sweep.commands import status
+from jepa_compare.sweep.commands.status import (
+    remaining_seconds,
+    show_status,
+    status_table,
+    sweep_seconds,
+)
 from jepa_compare.system import files
 from tests.support.synthetic import DEFAULT_LOSSES, write_run
 

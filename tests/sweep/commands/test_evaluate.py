@@ -16,7 +16,7 @@ from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.export import load_config
 from jepa_compare.runs import layout
-from jepa_compare.sweep.reevaluate import evaluate_run, finished_runs, main, settings_with
+from jepa_compare.sweep.commands.evaluate import evaluate_run, finished_runs, main, settings_with
 from jepa_compare.system import files
 from tests.support.runs import command, job, train
 
@@ -191,7 +191,9 @@ def test_files_that_cannot_be_read_or_written_are_one_line(
 ) -> None:
     with monkeypatch.context() as patch:
         full = OSError(28, "No space left on device", "evaluations/a.json")
-        patch.setattr("jepa_compare.sweep.reevaluate.store_evaluation", mock.Mock(side_effect=full))
+        patch.setattr(
+            "jepa_compare.sweep.commands.evaluate.store_evaluation", mock.Mock(side_effect=full)
+        )
         assert "No space left on device" in complaint(capsys, str(copy), "evaluation.seed=1")
     config = files.read_json(copy / layout.CONFIG)
     del config["config"]["training"]["lr"]

@@ -1,0 +1,1 @@
+"""The code behind the doors: train, evaluate, reproduce, status."""
