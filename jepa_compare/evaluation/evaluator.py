@@ -111,20 +111,18 @@ class Evaluator:
         values: dict[str, Tensor | float | None] = {}
         descriptions: dict[str, Metric] = {}
         for name, measure in self._measures(context, at):
-            described_here, unit = (
-                {metric.key: metric for metric in measure.metrics},
-                measure.unit(context),
-            )
+            brought = {metric.key: metric for metric in measure.metrics}
+            unit = measure.unit(context)
             for key, value in measure.measure(context).items():
                 if key in values:
                     raise ValueError(f"evaluation.measures.{name}: {key} is measured twice")
-                if key not in described_here and not is_built_in(key):
+                if key not in brought and not is_built_in(key):
                     raise ValueError(
                         f"evaluation.measures.{name}: {key} is not described in its `metrics`"
                     )
                 values[key], descriptions[key] = (
                     value,
-                    described_here.get(key) or describe(key, unit),
+                    brought.get(key) or describe(key, unit),
                 )
         return self._read(values), descriptions
 

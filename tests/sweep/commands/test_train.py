@@ -13,7 +13,7 @@ from jepa_compare.system import files
 from tests.support.package import LOSS, make_package
 from tests.support.runs import command, named_runs, read_status, runs_of, start_command
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Path) -> None:
