@@ -27,7 +27,11 @@ CONFIG_NAME = "config"
 def register() -> None:
     """Tell Hydra the schema and OmegaConf the resolver that `conf/config.yaml` uses."""
     ConfigStore.instance().store(name="schema", node=Config)
-    OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
+
+    def of_root(*, _root_: DictConfig) -> str:
+        return run_name(_root_)
+
+    OmegaConf.register_new_resolver("run_name", of_root, replace=True)
 
 
 def composition(config_dir: str | None = None) -> AbstractContextManager[None]:

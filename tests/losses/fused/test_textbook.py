@@ -10,7 +10,7 @@ from jepa_compare.losses.fused.sigreg import epps_pulley_with_gradient
 from jepa_compare.losses.fused.vicreg import variance_and_covariance
 from jepa_compare.losses.sigreg import epps_pulley, knots_and_weights
 from jepa_compare.losses.vicreg import covariance_term
-from scripts.benchmark.common import peak_bytes
+from scripts.benchmark.common import peak_bytes  # pyright: ignore[reportMissingImports]
 from tests.support.fused_losses import (
     FUNCTIONS,
     PAIRS,
