@@ -182,6 +182,11 @@ def check_source(config: Config, source: Source) -> None:
     planning, suite = config.evaluation.planning, source.task_suite
     if suite is None:
         return  # and nothing is planned
+    if planning.kinds and source.action_kind != "continuous":
+        raise ConfigError(
+            f"evaluation.planning.kinds={planning.kinds}: the planners need continuous actions,"
+            f" those of data={config.data['name']} are {source.action_kind}; set it to []"
+        )
     for kind in planning.kinds:
         if kind not in suite.kinds:
             raise ConfigError(

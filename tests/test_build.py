@@ -22,6 +22,7 @@ from tests.support.runs import config_of
         ("aux_loss.target=stop_grad", "aux_loss.allow_inert_target=true"),
         ("data.substeps=0", "substeps"),
         ("evaluation.planning.kinds=[same,nowhere]", "evaluation.planning.kinds=nowhere"),
+        ("data._target_=tests.support.sources.OneHot", "the planners need continuous actions"),
     ],
 )
 def test_constructors_arguments_are_checked_before_a_run(override: str, expected: str) -> None:

@@ -37,16 +37,17 @@ def compare(
 ) -> Comparison:
     """Compare the rows of a sweep.
 
-    `metric` decides the conclusion and the order of rows (default: detour success, or the first
-    downstream metric that a run has). `baseline` is a row's label: only pairs with it are tested.
-    `by` names the settings that make a row; all others are averaged over, which the warnings say.
+    `metric` decides the conclusion and the order of rows (default: the one that the source of data
+    states, detour success, or the first downstream metric that a run has). `baseline` is a row's
+    label: only pairs with it are tested. `by` names the settings that make a row; all others are
+    averaged over, which the warnings say.
     Raises ValueError, in one line, for a name that does not occur and when there is no run.
     """
     if not runs.runs:
         raise ValueError("there is no run to compare")
     described, _ = catalogue.agree([run.descriptions for run in runs])
     present = catalogue.in_order(_metric_keys(runs), described)
-    primary = _primary(metric, present)
+    primary = _primary(metric, present, {run.primary_metric for run in runs if run.metrics})
     chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
     differences = find_differences(runs.runs)
     rows = group_rows(runs.runs, differences, chosen)
@@ -113,10 +114,12 @@ def _metric_keys(runs: Runs) -> list[str]:
     return sorted(counts, key=lambda key: (-counts[key], key))[:_MOST_METRICS]
 
 
-def _primary(name: str | None, present: Sequence[Metric]) -> Metric:
+def _primary(name: str | None, present: Sequence[Metric], stated: set[str | None]) -> Metric:
+    """The one asked for; else what all runs' sources state, detour success, or the first one."""
     if name is not None:
         return catalogue.find(name, present)
-    default = catalogue.describe(catalogue.PRIMARY)
+    agreed = next((m for m in present if stated == {m.key} and m.downstream), None)
+    default = agreed or catalogue.describe(catalogue.PRIMARY)
     downstream = [metric for metric in present if metric.downstream]
     return default if default in present or not downstream else downstream[0]
 

@@ -112,6 +112,8 @@ class Run:
     """Final "eval/..." values; NaN where the run recorded null."""
     untrained: Mapping[str, float] = field(default_factory=dict)
     """The same of the encoder at initialisation (same model, same seed)."""
+    primary_metric: str | None = None
+    """Key of the metric that decides on the run's source of data; None: not recorded."""
     descriptions: Mapping[str, Metric] = field(default_factory=dict)
     """Of `metrics`, as the evaluation behind them has them."""
     tasks: Mapping[str, TaskRows] = field(default_factory=dict)

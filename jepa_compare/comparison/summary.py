@@ -184,6 +184,7 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
         run,
         tasks=tasks,
         descriptions=descriptions,
+        primary_metric=named(evaluation.primary_metric) if evaluation.primary_metric else None,
         config=config,
         unverified=run.unverified or older,
     )

@@ -30,6 +30,8 @@ class Evaluation:
     """Under "eval/..."; None where there is nothing to average."""
     descriptions: dict[str, Metric]
     """Of every metric, by key."""
+    primary_metric: str
+    """Key of the one that decides on this source."""
     seconds: float
     tasks: dict[str, Any] = field(default_factory=dict)
     """Per kind, per-task rows."""
@@ -72,6 +74,7 @@ class Evaluator:
         return Evaluation(
             metrics=metrics,
             descriptions=descriptions,
+            primary_metric=self.source.primary_metric,
             seconds=time.perf_counter() - started,
             **details,
         )

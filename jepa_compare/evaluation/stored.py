@@ -92,4 +92,5 @@ def evaluation_file(
         seconds=evaluation.seconds,
         floors=floors.keys,
         untrained=floors.untrained,
+        primary_metric=evaluation.primary_metric,
     )

@@ -137,7 +137,6 @@ class Hardware:
     name: str
     """Of the processor or the GPU."""
     cores: int | None
-    """Of the machine."""
     instructions: str
     """Vector instructions that torch uses on the CPU; `threads`: how many it used there."""
     threads: int
@@ -191,7 +190,6 @@ class SummaryFile:
     hardware: Hardware
     """Where the last attempt ran."""
     git: Commit | None
-    """Null for an installed package."""
     flags: dict[str, str | bool]
     """Switches of torch that change rounding."""
     environment: dict[str, str]
@@ -265,6 +263,8 @@ class EvaluationFile:
     """As in the summary."""
     untrained: dict[str, float | None] = field(default_factory=dict)
     """As in the summary."""
+    primary_metric: str | None = None
+    """Key of the metric that decides on this source of data; null: the comparison's default."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

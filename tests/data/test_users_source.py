@@ -69,3 +69,5 @@ def test_it_is_trained_on_and_probed_and_nothing_is_planned(tmp_path: Path) -> N
     assert set(summary["floors"]) == {"untrained"}
     drawn = {path.name for path in (run / layout.FIGURES).iterdir()}
     assert drawn == {"rollouts.png", "spectrum.png"}
+    comparison = files.read_json(run.parent / layout.COMPARISON / "comparison.json")
+    assert comparison["primary"] == "eval/probe_rmse"  # as the source states

@@ -55,3 +55,9 @@ def walked(
     """Positions [n steps+1 2] of a policy in the source's environment."""
     states = play(source.environment, policy, start, goal, steps, generator)
     return torch.stack([source.task_suite.position(state) for state in states], dim=1)
+
+
+class OneHot(TwoRooms):
+    """Two rooms that say their actions are discrete, though nothing else of them is."""
+
+    action_kind = "discrete"
