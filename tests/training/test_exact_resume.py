@@ -13,6 +13,7 @@ import pytest
 
 from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.runs import layout
+from jepa_compare.runs.codec import encode
 from jepa_compare.sweep.job import Job
 from jepa_compare.training.run import attempt, opened
 from jepa_compare.training.state import TrainingState
@@ -126,10 +127,13 @@ import json, os, random, signal, sys, time
 from jepa_compare.training import run
 from jepa_compare.config.schema import Config
 from jepa_compare.config.typed import from_plain
+from jepa_compare.runs.codec import decode
+from jepa_compare.runs.records import ConfigFile
 from tests.support.runs import read_status
 from pathlib import Path
 
-identity, directory, kills = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+identity = decode(ConfigFile, json.loads(sys.argv[1]), "config.json")
+directory, kills = Path(sys.argv[2]), int(sys.argv[3])
 config, draw = from_plain(Config, identity.config), random.Random(identity.hash)
 killed, longest = 0, 0.5
 while read_status(directory).get("state") != "completed":
@@ -157,7 +161,7 @@ def test_real_kills_at_random_moments(
     job, undisturbed = undisturbed_runs[loss]
     kills, round_ = 0, 0
     while kills < KILLS:
-        line = [sys.executable, "-c", ZYGOTE, json.dumps(job.identity)]
+        line = [sys.executable, "-c", ZYGOTE, json.dumps(encode(job.identity))]
         line += [str(tmp_path / str(round_)), str(KILLS - kills)]
         killed = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
         kills += int(killed.stdout)
