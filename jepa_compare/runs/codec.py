@@ -159,6 +159,8 @@ def _union(arguments: tuple[Any, ...]) -> _Decoder:
     allowed = set(arguments)
 
     def read(value: Any) -> Any:
+        if float in allowed and isinstance(value, str) and value in _NOT_FINITE:
+            return _NOT_FINITE[value]
         if type(value) not in allowed or (type(value) is int and abs(value) >= _INT64):
             raise _Wrong(f"is {quoted(value)}, not {' or '.join(_SCALARS[k] for k in others)}")
         return value

@@ -143,3 +143,11 @@ def test_a_time_must_be_finite(tmp_path: Path) -> None:
     content = files.read_json(path / layout.STATUS) | {"heartbeat": "nan"}
     with pytest.raises(Damaged, match="heartbeat is 'nan', not finite"):
         decode(StatusFile, content, layout.STATUS)
+
+
+def test_a_distance_that_was_not_finite_does_not_cost_the_file() -> None:
+    """The writer spells it "nan", and so it is read."""
+    stored = {"schema_version": 2, "policy": "random", "seed": None, "metrics": {}}
+    floor = decode(FloorFile, stored | {"tasks": {"door": {"final_distance": ["nan", 1.0]}}}, "f")
+    first, second = floor.tasks["door"]["final_distance"]
+    assert first != first and second == 1.0
