@@ -26,8 +26,9 @@ from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
 from jepa_compare.runs import layout
+from jepa_compare.runs.evaluation_records import EvaluationFile
 from jepa_compare.runs.reader import read_record
-from jepa_compare.runs.records import EvaluationFile, SummaryFile
+from jepa_compare.runs.records import SummaryFile
 from jepa_compare.sweep.plan import parse_command_line
 
 CPU = torch.device("cpu")

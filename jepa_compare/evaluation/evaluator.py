@@ -19,7 +19,7 @@ from jepa_compare.evaluation.measures.base import CADENCES, Cadence, Measure
 from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.metrics import SPREAD, Metric, describe, described, is_built_in
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

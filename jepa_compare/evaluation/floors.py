@@ -16,8 +16,9 @@ from jepa_compare.data.environment import TaskSuite
 from jepa_compare.evaluation.planning.episodes import named_metrics, play_tasks, task_rows
 from jepa_compare.evaluation.planning.reference_policies import reference_policy
 from jepa_compare.runs.codec import encode
+from jepa_compare.runs.evaluation_records import FloorFile
 from jepa_compare.runs.reader import read_record
-from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.system import files
 

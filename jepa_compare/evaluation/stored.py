@@ -12,7 +12,8 @@ from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.floors import floor_key, reference_floors, stored_floor
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.records import SCHEMA_VERSION, Description, EvaluationFile, FloorFile
+from jepa_compare.runs.evaluation_records import Description, EvaluationFile, FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 from jepa_compare.system import files
 
 log = logging.getLogger(__name__)

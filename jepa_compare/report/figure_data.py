@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.history import (
+from jepa_compare.comparison.loading.history import (
     Episode,
     History,
     picture,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from jepa_compare.comparison.compare import compare
-from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import Runs
 from jepa_compare.report.draw import PAGE, draw_comparison

@@ -18,7 +18,8 @@ from jepa_compare.evaluation.floors import (
     stored_floor,
 )
 from jepa_compare.evaluation.stored import evaluation_hash
-from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
+from jepa_compare.runs.evaluation_records import FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 
 CPU = torch.device("cpu")
 POLICIES = ("random", "straight_line", "door_script", "oracle")

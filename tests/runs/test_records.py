@@ -10,12 +10,11 @@ import pytest
 from jepa_compare.comparison import load_runs
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.evaluation_records import EvaluationFile, FloorFile
 from jepa_compare.runs.metrics_log import read_rows
 from jepa_compare.runs.records import (
     SCHEMA_VERSION,
     ConfigFile,
-    EvaluationFile,
-    FloorFile,
     MetricsRow,
     StatusFile,
     SummaryFile,

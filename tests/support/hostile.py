@@ -20,7 +20,8 @@ import numpy as np
 
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
+from jepa_compare.runs.evaluation_records import FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 
 EVALUATION = f"{layout.EVALUATIONS}/0a1b2c3d.json"
 FILES = (layout.CONFIG, layout.STATUS, layout.SUMMARY, EVALUATION, layout.METRICS)

@@ -15,7 +15,7 @@ from torch import Tensor
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.environment import Policy, Rectangle, State, TaskSuite, play
 from jepa_compare.rng import generator
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 
 MakePolicy = Callable[[str], Policy]
 """From a kind of task to the policy that plays it: a fresh one, for a policy may have memory."""

@@ -22,7 +22,7 @@ from jepa_compare.evaluation.planning.reference_policies import planner_policy, 
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.runs.codec import decode, encode
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 
 CPU = torch.device("cpu")
 LoadSettings = Callable[..., EvaluationSettings]

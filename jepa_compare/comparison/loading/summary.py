@@ -21,14 +21,9 @@ from jepa_compare.metrics import PREFIX, describe
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.descriptions import read_descriptions
+from jepa_compare.runs.evaluation_records import Column, EvaluationFile, FloorFile
 from jepa_compare.runs.reader import read_record
-from jepa_compare.runs.records import (
-    SCHEMA_VERSION,
-    Column,
-    EvaluationFile,
-    FloorFile,
-    SummaryFile,
-)
+from jepa_compare.runs.records import SCHEMA_VERSION, SummaryFile
 from jepa_compare.runs.untrusted import Damaged, flatten, named, quoted, shown
 
 _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")

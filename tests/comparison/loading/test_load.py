@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jepa_compare.comparison import NoRunsError, Runs, compare, load_runs
-from jepa_compare.comparison.history import read_episodes, read_spectrum
+from jepa_compare.comparison.loading.history import read_episodes, read_spectrum
 from jepa_compare.metrics import Metric
 from jepa_compare.runs import layout
 from jepa_compare.runs.records import State
