@@ -1,7 +1,7 @@
 """A model's evaluation beside its floors: what the end of a run and a later evaluation share."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from jepa_compare.build import build_model
@@ -14,6 +14,7 @@ from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.evaluation_records import Description, EvaluationFile, FloorFile
 from jepa_compare.runs.records import SCHEMA_VERSION
+from jepa_compare.runs.writer import read_config
 from jepa_compare.system import files
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,9 @@ def store_evaluation(
 ) -> Path:
     """Keep an evaluation beside the others of its run; returns its file."""
     path = evaluation_path(run, settings)
-    files.write_json(path, encode(evaluation_file(evaluation, floors, settings, step)))
+    content = evaluation_file(evaluation, floors, settings, step)
+    config = read_config(run)
+    files.write_json(path, encode(replace(content, run=config.hash if config else "")))
     return path
 
 

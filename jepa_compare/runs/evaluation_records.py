@@ -54,6 +54,8 @@ class EvaluationFile:
 
     schema_version: int
     """Of this file; see `SCHEMA_VERSION`."""
+    run: str = ""
+    """Hash of the run that was evaluated; empty before version 3."""
     settings: dict[str, Any]
     """The `evaluation` node of the configuration."""
     step: Count

@@ -5,13 +5,14 @@ the texts "nan", "inf" and "-inf"; null stands for what was not measured. docs/r
 made of this file and of `evaluation_records`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from jepa_compare.runs.codec import COUNT, FINITE
 
-SCHEMA_VERSION = 2
-"""Of all these files. Version 1 is still read (`version_1`), and marked as unverified."""
+SCHEMA_VERSION = 3
+"""Of all these files. Version 1 (by `version_1`) and version 2, which has no digests, are
+still read, and marked as unverified."""
 
 Finite = Annotated[float, FINITE]
 Count = Annotated[int, COUNT]
@@ -155,6 +156,11 @@ class SummaryFile:
 
     schema_version: int
     """Of this file; see `SCHEMA_VERSION`."""
+    run: str = ""
+    """Hash of the run, as in config.json; empty before version 3."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by file name: config, metrics, weights, evaluations, used floors, and of this file
+    without it. None before version 3."""
     status: Status
     """What the run has learned."""
     diverged: Divergence | None

@@ -47,16 +47,34 @@ def regular_file(directory: Path, *parts: str) -> Path | None:
     return path
 
 
+class _Twice(ValueError):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; raises ValueError where it has a key twice, of which a reader sees but one."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        seen: set[str] = set()
+        raise _Twice(next(key for key, _ in pairs if key in seen or seen.add(key)))
+    return values
+
+
 def parse_json(text: str | bytes, name: str) -> Any:
     """Parse one JSON text; `Damaged` for whatever the parser cannot take."""
     try:
-        return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        return json.loads(
+            text if isinstance(text, str) else text.decode("utf-8-sig"), object_pairs_hook=unique
+        )
     except UnicodeDecodeError:
         raise Damaged(f"{name} is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise Damaged(f"{name} is truncated or not JSON (character {error.pos})") from None
     except RecursionError:
         raise Damaged(f"{name} is nested too deeply") from None
+    except _Twice as twice:
+        raise Damaged(f"{name} has the key {quoted(twice.key)} twice") from None
     except ValueError:  # an integer with thousands of digits
         raise Damaged(f"{name} holds a number that is too long") from None
 

@@ -115,7 +115,7 @@ class Damage:
     def version(self, path: Path) -> None:
         file = path / self.pick((layout.CONFIG, layout.SUMMARY, EVALUATION))
         content = json.loads(file.read_text())
-        content["schema_version"] = self.pick((0, 3, "2", None, 2.0, True, [2], -1))
+        content["schema_version"] = self.pick((0, 4, "2", None, 2.0, True, [2], -1))
         file.write_text(json.dumps(content))
 
     def bytes(self, path: Path) -> None:

@@ -32,6 +32,8 @@ from jepa_compare.evaluation.stored import (
 )
 from jepa_compare.export import NoSuchRun, load_config, load_model
 from jepa_compare.runs import layout
+from jepa_compare.runs.lock import Locked
+from jepa_compare.runs.vouching import is_vouched_for, vouch_for_evaluation
 from jepa_compare.sweep.processes import exit_with_parent
 from jepa_compare.system import files
 
@@ -83,7 +85,7 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     fit its source.
     """
     path = evaluation_path(directory, settings)
-    if path.exists():
+    if is_vouched_for(directory, path.stem):
         return path
     config = load_config(directory)
     config.evaluation = settings
@@ -96,7 +98,9 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
     evaluator = Evaluator(source, settings, where)
     evaluation = evaluator.evaluate(model)
     floors = floors_of(config, source, evaluator, floors_directory(directory))
-    return store_evaluation(directory, evaluation, floors, settings, step)
+    stored = store_evaluation(directory, evaluation, floors, settings, step)
+    vouch_for_evaluation(directory, stored.stem)
+    return stored
 
 
 def finished_runs(paths: Sequence[Path]) -> list[Path]:
@@ -150,5 +154,5 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
             print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)
     except BrokenPipeError:
         sys.exit(1)
-    except (NoSuchRun, ConfigError, OSError) as error:
+    except (NoSuchRun, ConfigError, Locked, OSError) as error:
         exit_with_error(str(error))

@@ -145,7 +145,7 @@ def test_a_damaged_status_is_missing_and_noted(tmp_path: Path) -> None:
             {"evaluation": "../x"},
             "summary.json: evaluation: '../x' cannot be the name of a file",
         ),
-        ({"schema_version": 3}, "summary.json has schema version 3, this package reads 2"),
+        ({"schema_version": 4}, "summary.json has schema version 4, this package reads 3"),
     ],
 )
 def test_a_summary_is_taken_whole_or_not_at_all(
