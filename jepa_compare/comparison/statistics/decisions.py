@@ -5,7 +5,7 @@ the true mean difference θ and the margin δ three hypotheses may be rejected:
 
     no difference      θ = 0       two-sided t-test; rejecting it claims *better*
     not equivalent     |θ| ≥ δ     both one-sided t-tests (TOST, Schuirmann 1987): *less than δ*
-    not beyond         |θ| ≤ δ     t-test of ±δ at α/2: *by more than δ*
+    not beyond         |θ| < δ     t-test of ±δ at α/2: *by δ or more*
 
 **Why one family.** No θ makes "no difference" and "not equivalent" true together, and "not beyond"
 is rejected only where "no difference" is; so at any truth a pair errs with probability at most c if
@@ -17,7 +17,7 @@ would not: where half of the pairs are equal and half differ by just δ each kin
 it: without a margin when it is better (this is Holm 1979), with one when it is better and known to
 lie on one side of the margin. The others are then tested at α over the pairs left. For a pair
 settled as "less than δ" that is Shaffer's (1986) use of the number of hypotheses that can be true
-together, and exact. One settled as "by more than δ" leaves "not equivalent" untested although it
+together, and exact. One settled as "by δ or more" leaves "not equivalent" untested although it
 may be true; had it been tested at c, it would have been rejected only if the mean fell t_c standard
 errors *below* δ, and the pair left because it lies t_{c/2} *above*. At a θ where the second happens
 often the first does not: where both are likeliest, at θ = δ, α grows to α(1 + c/2). The simulation
@@ -27,7 +27,8 @@ often the first does not: where both are likeliest, at θ = δ, α grows to α(1
 together with probability 1 − α; then they are cut to what was decided (0 for better, ±δ for equal
 or beyond; as in Strassburger and Bretz 2008, whose bounds for Holm are 0 unless every pair is
 rejected, which says too little). A bound so never contradicts a decision. The bounds are a
-statement beside the decisions: that all of both hold has probability 1 − 1.5α at least.
+statement beside the decisions, each held to α; a reader of the decisions and of every `at_least`
+(one side of each interval) meets a false one in at most 1.5α of sweeps.
 
 **No variance, no claim.** Of identical differences t would claim certainty from three equal
 numbers, so such a pair is undecided, whatever its mean, and counts in m: leaving it out would let
@@ -59,7 +60,7 @@ class Decision:
     """The difference is smaller than the margin: of every equal pair, and of a better one that is
     "better, by less than .10"."""
     beyond_margin: bool
-    """Better, by more than the margin."""
+    """Better, by the margin or more."""
     n: int
     """The pair's own common seeds."""
     mean: float
@@ -182,7 +183,7 @@ def _step_down(
         adjusted[pair, which], left[pair, which] = reached, np.inf
         done[pair, which] = True
         settled = done[:, 0] & (done[:, 1:].any(axis=1) if with_margin else True)
-        unsettled = family - int(settled.sum())
+        unsettled = max(1, family - int(settled.sum()))
     return adjusted
 
 
