@@ -132,7 +132,33 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-_SUBCOMMANDS = (_add_report, _add_evaluate, _add_status, _add_reproduce)
+def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("plan", help="how many seeds would decide a sweep's pairs")
+    parser.add_argument("paths", nargs="+", help="sweeps, or folders above them")
+    parser.add_argument("--metric", help="what is compared (default: as in the report)")
+    parser.add_argument(
+        "--effect",
+        type=float,
+        help="the difference to find, in the metric's unit (default: the runs'"
+        " evaluation.smallest_effect)",
+    )
+    parser.add_argument("--power", type=float, default=0.8, help="default: %(default)s")
+    parser.set_defaults(run=_plan)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from jepa_compare.report.plan import write_plan
+
+    options = {name: getattr(arguments, name) for name in ("metric", "effect", "power")}
+    try:
+        print(write_plan(arguments.paths, **options), end="")
+    except (ValueError, OSError) as error:
+        print(f"jepa-compare: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+_SUBCOMMANDS = (_add_report, _add_plan, _add_evaluate, _add_status, _add_reproduce)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from jepa_compare.comparison import Comparison, Run, Runs, compare
+from jepa_compare.comparison.results import Pair
 from jepa_compare.comparison.runs import TaskRows, Value
+from jepa_compare.comparison.statistics import Decision, decide
 
 LOSSES = ("a", "b", "c", "d", "e")
 TASKS = 100
@@ -54,19 +56,28 @@ class Truth:
     """The mean of every loss when none is better."""
     better: float
     """The mean of the last two losses when they are."""
+    margin: float
+    """Smallest effect of interest."""
     metric: str = ERROR
 
 
 TRUTHS = {
     truth.name: truth
     for truth in (
-        Truth(name="normal", draw=_normal, null=5.0, better=1.0),
+        Truth(name="normal", draw=_normal, null=5.0, better=1.0, margin=1.0),
         *(
-            Truth(name=f"binomial, p = {p}", draw=_binomial, null=p, better=q, metric=SUCCESS)
+            Truth(
+                name=f"binomial, p = {p}",
+                draw=_binomial,
+                null=p,
+                better=q,
+                margin=0.1,
+                metric=SUCCESS,
+            )
             for p, q in ((0.5, 0.9), (0.8, 0.4), (0.95, 0.5))
         ),
-        Truth(name="exponential", draw=_exponential, null=1.0, better=0.1),
-        Truth(name="lognormal", draw=_lognormal, null=1.0, better=0.1),
+        Truth(name="exponential", draw=_exponential, null=1.0, better=0.1, margin=0.5),
+        Truth(name="lognormal", draw=_lognormal, null=1.0, better=0.1, margin=0.5),
     )
 }
 SYMMETRIC = ("normal", "binomial, p = 0.5", "binomial, p = 0.8", "binomial, p = 0.95")
@@ -134,6 +145,8 @@ class Share:
     def of(cls, per_sweep: Sequence[float]) -> "Share":
         values = np.array(per_sweep, float)
         values = values[~np.isnan(values)]
+        if not len(values):
+            return cls(value=math.nan, error=math.nan)
         return cls(value=float(values.mean()), error=float(values.std() / math.sqrt(len(values))))
 
     def __str__(self) -> str:
@@ -151,9 +164,10 @@ class Calibration:
     without: Share
     """Means without an interval: no variance."""
     false: Share
-    """Sweeps with at least one separable pair, no loss being better."""
+    """Sweeps with at least one false claim, no loss being better: a pair called better."""
     partly: Share
-    """The same among the pairs of equal losses when two of five are far better."""
+    """The same when two of five are far better: a pair of equal losses called better, or a pair of
+    different ones equal."""
     warned: Share
     """Sweeps whose warnings say that the metric is skewed."""
 
@@ -168,12 +182,18 @@ def calibrate(truth: Truth, seeds: int, sweeps: int, rng: np.random.Generator) -
         without.append(np.mean([interval is None for interval in intervals]))
         pairs = comparison.pairs["all", truth.metric]
         gaps.append(_covering([pair.interval for pair in pairs], 0.0))
-        false.append(any(pair.separable for pair in pairs))
+        false.append(any(decision.answer == "better" for decision in _decided(pairs, truth)))
         warned.append(any(text.startswith("Skewed") for text in comparison.warnings))
         mixed = [truth.null] * 3 + [truth.better] * 2
         pairs = simulate(truth, seeds, mixed, rng).pairs["all", truth.metric]
-        equal = [pair for pair in pairs if (pair.a < "d") == (pair.b < "d")]
-        partly.append(any(pair.separable for pair in equal))
+        partly.append(
+            any(
+                decision.answer == "better"
+                if (pair.a < "d") == (pair.b < "d")
+                else decision.within_margin
+                for pair, decision in zip(pairs, _decided(pairs, truth), strict=True)
+            )
+        )
     return Calibration(
         mean=Share.of(means),
         difference=Share.of(gaps),
@@ -182,6 +202,11 @@ def calibrate(truth: Truth, seeds: int, sweeps: int, rng: np.random.Generator) -
         partly=Share.of(partly),
         warned=Share.of(warned),
     )
+
+
+def _decided(pairs: Sequence[Pair], truth: Truth) -> tuple[Decision, ...]:
+    """The decisions on the paired differences that `compare` found."""
+    return decide(np.array([list(pair.differences.values()) for pair in pairs]), truth.margin)
 
 
 def _covering(intervals: Sequence[tuple[float, float] | None], value: float) -> float:
