@@ -172,7 +172,7 @@ _BUILT_IN = (
     _rank(key="eval/lidar", label="LiDAR", about="effective rank of what tells trajectories apart"),
 )
 _PLACEHOLDERS = {"{k}": r"(?P<k>\d+)", "{kind}": "(?P<kind>[a-z0-9]+)", "{rest}": r"(?P<rest>\w+)"}
-_FIRST_KINDS = ("detour", "door", "same")
+SHIPPED_KINDS = ("detour", "door", "same")  # of planning tasks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,7 +266,7 @@ def in_order(
         kind = metric.name.partition("_")[2]
         return (
             len(_BUILT_IN) if rule is None else _BUILT_IN.index(rule),
-            _FIRST_KINDS.index(kind) if kind in _FIRST_KINDS else len(_FIRST_KINDS),
+            SHIPPED_KINDS.index(kind) if kind in SHIPPED_KINDS else len(SHIPPED_KINDS),
             int(parts.get("k", 0)),
             metric.name,
         )

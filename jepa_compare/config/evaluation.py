@@ -8,7 +8,7 @@ from typing import Any
 
 from jepa_compare.checks import require
 from jepa_compare.config import bounds
-from jepa_compare.config.bounds import above, at_least, one_of, satisfying
+from jepa_compare.config.bounds import above, at_least, each_above, one_of, satisfying
 from jepa_compare.runs.identity import without_idle
 
 EVALUATION_VERSION = 2
@@ -129,6 +129,10 @@ class EvaluationSettings:
     measures: dict[str, Any]
     """What is measured, in the order of its metrics: by name a node of `_target_`, which is an
     `evaluation.Measure`, and the arguments of its constructor."""
+    smallest_effect: dict[str, float] = each_above(0)
+    """Smallest difference of interest between two losses, in the metric's unit, by the metric's
+    name (its key without "eval/"). No number of an evaluation depends on it; a comparison calls
+    nothing equal by a metric that is not here."""
     planning: PlanningSettings
     figures: FigureSettings
 

@@ -25,6 +25,7 @@ CANNOT_CHANGE_A_NUMBER = frozenset(
         "evaluation.interval",
         "evaluation.collapse_interval",
         "evaluation.figures",
+        "evaluation.smallest_effect",
         "evaluation.planning.chunk",
         "environment.CUDA_VISIBLE_DEVICES",
         "environment.SLURM_JOB_ID",

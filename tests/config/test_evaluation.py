@@ -33,6 +33,8 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
         ("planning__planner__temperature", 0.1, "null for cem"),
         ("planning__planner__execute", "sample", "mean or best for cem"),
         ("measures__mine", {"steps": 1}, "a node with a `_target_`"),
+        ("smallest_effect__success_door", 0.0, "finite and above 0"),
+        ("smallest_effect__success_door", float("nan"), "finite and above 0"),
         ("figures__gif_episodes", 9, "between 0 and figures.episodes=8"),
     ],
 )
@@ -57,6 +59,7 @@ def test_only_what_decides_the_results_is_part_of_the_identity() -> None:
         ("interval", 7),
         ("collapse_interval", 7),
         ("figures__enabled", False),
+        ("smallest_effect", {"probe_rmse": 0.2}),
     ):
         assert load_settings("default", **{key: value}).identity() == identity
     for key, value in (("seed", 1), ("planning__tasks", 7), ("planning__planner__cost", "mse")):

@@ -57,7 +57,7 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
             composed.evaluation = config.evaluation
         for override in values:
             key = override.key_or_group
-            open_node = key.startswith("evaluation.measures.")
+            open_node = key.startswith(("evaluation.measures.", "evaluation.smallest_effect."))
             OmegaConf.update(composed, key, override.value(), force_add=open_node)
         changed = OmegaConf.to_object(composed.evaluation)
     assert isinstance(changed, EvaluationSettings)
