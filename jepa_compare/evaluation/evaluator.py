@@ -78,7 +78,9 @@ class Evaluator:
         with evaluating(model):
             metrics, descriptions = self._measure(context, "end")
             for _, measure in self._measures(context, "end"):
-                details |= measure.details(context)
+                for part, content in measure.details(context).items():
+                    merged = isinstance(content, dict) and part in details
+                    details[part] = {**details[part], **content} if merged else content
         return Evaluation(
             metrics=metrics,
             descriptions=descriptions,
@@ -160,6 +162,7 @@ def build_measures(settings: EvaluationSettings) -> dict[str, Measure]:
     for name, node in settings.measures.items():
         at = f"evaluation.measures.{name}"
         measures[name] = construct(at, node, Measure, ("_target_",))
+        measures[name].configure(name, settings)
         for metric in measures[name].metrics:
             try:
                 described(metric)
@@ -176,8 +179,10 @@ def _check_smallest_effect(settings: EvaluationSettings, declared: set[str]) -> 
     """Raise ConfigError for a metric that neither the code nor a measure describes."""
     kinds = {*SHIPPED_KINDS, *settings.planning.kinds}
     for name in settings.smallest_effect:
-        kind = name.split("_")[1] if name.startswith("success_") else None
+        measure, _, metric = name.rpartition("/")
+        kind = metric.split("_")[1] if metric.startswith("success_") else None
         known = is_built_in(name) and (kind is None or kind in kinds)
+        known &= not measure or measure in settings.measures
         if name not in declared and (not known or name.startswith(PREFIX)):
             names = [f"success_{kind}" for kind in sorted(kinds)]
             names += ["probe_rmse", *(f"rollout_rmse_{k}" for k in settings.rollout_steps)]

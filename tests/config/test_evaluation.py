@@ -20,6 +20,13 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
     ("key", "value", "allowed"),
     [
         ("seed", -1, "at least 0"),
+        ("task_seed", [], "null, an int of at least 0, or a list of such"),
+        ("task_seed", [3, 3], "a list of such"),
+        ("task_seed", [3, -1], "a list of such"),
+        ("task_seed", True, "a list of such"),
+        ("task_seed", "five", "a list of such"),
+        ("probe_seed", -1, "at least 0"),
+        ("planner_seed", -1, "at least 0"),
         ("rollout_steps", [1, 17], "between 1 and frames - 1 = 16"),
         ("rollout_steps", [8, 8], "different steps"),
         ("collapse_trajectories", 300, "between 2 and trajectories=256"),
@@ -64,3 +71,14 @@ def test_only_what_decides_the_results_is_part_of_the_identity() -> None:
         assert load_settings("default", **{key: value}).identity() == identity
     for key, value in (("seed", 1), ("planning__tasks", 7), ("planning__planner__cost", "mse")):
         assert load_settings("default", **{key: value}).identity() != identity
+
+
+def test_seeds_that_are_what_they_follow_leave_an_evaluation_what_it_was() -> None:
+    base = load_settings("default", seed=3)
+    same = load_settings("default", seed=3, task_seed=[3], probe_seed=3, planner_seed=3)
+    assert same.identity() == base.identity()
+    assert not {"task_seed", "probe_seed", "planner_seed"} & base.identity().keys()
+    for key, value in (("task_seed", [3, 4]), ("probe_seed", 0), ("planner_seed", 1)):
+        assert load_settings("default", seed=3, **{key: value}).identity() != base.identity()
+    one, other = (load_settings("default", task_seed=seed).identity() for seed in (4, [4]))
+    assert one == other

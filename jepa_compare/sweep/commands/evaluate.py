@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from jepa_compare.build import build_source, check_source, resolve_device
 from jepa_compare.checks import ConfigError, exit_with_error
@@ -58,11 +58,24 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
         for override in values:
             key = override.key_or_group
             open_node = key.startswith(("evaluation.measures.", "evaluation.smallest_effect."))
-            OmegaConf.update(composed, key, override.value(), force_add=open_node)
+            if override.is_delete():
+                _delete(composed, key, open_node)
+            else:
+                OmegaConf.update(composed, key, override.value(), force_add=open_node)
         changed = OmegaConf.to_object(composed.evaluation)
     assert isinstance(changed, EvaluationSettings)
     changed.check()
     return changed
+
+
+def _delete(composed: DictConfig, key: str, open_node: bool) -> None:
+    """Leave out what is named in an open node; anything else has to be there."""
+    path, _, name = key.rpartition(".")
+    node = OmegaConf.select(composed, path)
+    if not open_node or not isinstance(node, DictConfig) or name not in node:
+        raise ConfigError(f"~{key}: only a measure or a smallest effect that is there can go")
+    with open_dict(node):
+        del node[name]
 
 
 def settings_in(text: str) -> EvaluationSettings:
