@@ -18,7 +18,7 @@ from jepa_compare.data.environment import (
     TaskSuite,
 )
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
-from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score
+from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score, task_rows
 from jepa_compare.evaluation.planning.reference_policies import planner_policy, reference_policy
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
@@ -257,7 +257,7 @@ def test_a_list_of_task_seeds_pools_their_sets(source: TwoRooms, few: Evaluation
     assert suite is not None
 
     def played(policy: str, **seeds: Any) -> dict[str, Any]:
-        settings = replace(few, **seeds)
+        settings = dataclasses.replace(few, **seeds)
         return task_rows(
             play_tasks(suite, reference_policy(policy, suite, settings), settings, CPU)
         )
