@@ -119,7 +119,9 @@ class EvaluationSettings:
     seed: int = at_least(0)
     """Of the evaluation's own random streams, which training never draws from. Each of the next
     three follows it where it is null, and varies one part alone."""
-    task_seed: Any = satisfying(_is_task_seed, "null, an int of at least 0, or a list of such")
+    task_seed: Any = satisfying(
+        _is_task_seed, "null, an int of at least 0, or a list of different ones"
+    )
     """Of planning tasks, the environment's noise and the reference policies' draws. A list pools
     task sets: each seed makes planning.tasks tasks of each kind, and metrics are means over all
     of them, in the order of the list."""

@@ -146,7 +146,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
     args = parser.parse_args(arguments)
     exit_with_parent()
-    overrides = [item for item in args.arguments if "=" in item and not Path(item).exists()]
+    overrides = [
+        item
+        for item in args.arguments
+        if ("=" in item or item.startswith("~evaluation.")) and not Path(item).exists()
+    ]
     paths = [Path(item) for item in args.arguments if item not in overrides]
     try:
         if not paths:
