@@ -193,9 +193,10 @@ def check_source(config: Config, source: Source) -> None:
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
                 f" {', '.join(suite.kinds)}"
             )
-        draws = generator(config.evaluation.seed, f"evaluation/{kind}")
         try:
-            suite.sample(draws, kind, planning.tasks, cpu)
+            for seed in config.evaluation.task_seeds():
+                draws = generator(seed, f"evaluation/{kind}")
+                suite.sample(draws, kind, planning.tasks, cpu)
         except ValueError as error:
             raise ConfigError(
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} cannot make them:"

@@ -76,7 +76,9 @@ def draw_world(path: Path) -> None:
     panels[0].set_ylabel("px", fontsize=8)
     settings = config.evaluation
     for axes, (kind, title) in zip(panels[1:], TITLES.items(), strict=True):
-        tasks = suite.sample(generator(settings.seed, f"evaluation/{kind}"), kind, 20, CPU)
+        tasks = suite.sample(
+            generator(settings.task_seeds()[0], f"evaluation/{kind}"), kind, 20, CPU
+        )
         distance = suite.distance(tasks.start, tasks.goal)
         if kind == "door":  # one that is no detour
             distance *= suite.straight_line_succeeds(

@@ -38,7 +38,7 @@ def test_the_run_directory_holds_what_the_contract_says(tmp_path: Path) -> None:
         "random",
         "straight_line",
         "door_script",
-        "oracle",
+        "true_dynamics_geodesic",
         "untrained",
     }
     steps = [row["step"] for row in rows(tmp_path / "run")]

@@ -32,6 +32,7 @@ _MOST_ALARMS = 100
 _OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
 _STOPS_BY = (
     "evaluation.seed",
+    "evaluation.probe_seed",
     "evaluation.frames",
     "evaluation.trajectories",
     "evaluation.collapse_trajectories",

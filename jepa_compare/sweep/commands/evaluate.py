@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from jepa_compare.build import build_source, check_source, resolve_device
 from jepa_compare.checks import ConfigError, exit_with_error
@@ -59,12 +59,25 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
             composed.evaluation = config.evaluation
         for override in values:
             key = override.key_or_group
-            open_node = key.startswith("evaluation.measures.")
-            OmegaConf.update(composed, key, override.value(), force_add=open_node)
+            open_node = key.startswith(("evaluation.measures.", "evaluation.smallest_effect."))
+            if override.is_delete():
+                _delete(composed, key, open_node)
+            else:
+                OmegaConf.update(composed, key, override.value(), force_add=open_node)
         changed = OmegaConf.to_object(composed.evaluation)
     assert isinstance(changed, EvaluationSettings)
     changed.check()
     return changed
+
+
+def _delete(composed: DictConfig, key: str, open_node: bool) -> None:
+    """Leave out what is named in an open node; anything else has to be there."""
+    path, _, name = key.rpartition(".")
+    node = OmegaConf.select(composed, path)
+    if not open_node or not isinstance(node, DictConfig) or name not in node:
+        raise ConfigError(f"~{key}: only a measure or a smallest effect that is there can go")
+    with open_dict(node):
+        del node[name]
 
 
 def settings_in(text: str) -> EvaluationSettings:
@@ -137,7 +150,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
     args = parser.parse_args(arguments)
     exit_with_parent()
-    overrides = [item for item in args.arguments if "=" in item and not Path(item).exists()]
+    overrides = [
+        item
+        for item in args.arguments
+        if ("=" in item or item.startswith("~evaluation.")) and not Path(item).exists()
+    ]
     paths = [Path(item) for item in args.arguments if item not in overrides]
     try:
         if not paths:

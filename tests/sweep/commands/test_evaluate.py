@@ -58,7 +58,7 @@ def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) 
         stored = files.read_json(path)
         assert stored["settings"]["seed"] == settings.seed
         assert stored["settings"]["planning"]["planner"]["kind"] == settings.planning.planner.kind
-        assert set(stored["floors"]) >= {"oracle", "untrained"}
+        assert set(stored["floors"]) >= {"true_dynamics_geodesic", "untrained"}
     assert len(list((copy / layout.EVALUATIONS).iterdir())) == 3
     assert first.read_bytes() == content
     after = files.read_json(copy / layout.SUMMARY)
@@ -147,6 +147,22 @@ def test_a_preset_takes_from_the_data_what_the_runs_data_says() -> None:
     overrides = ["evaluation=random_wall_cem", "evaluation.planning.steps=7"]
     assert settings_with(reference, overrides).planning.steps == 7
     assert settings_with(reference, ["evaluation.seed=5"]).planning.steps == 4  # as it was
+
+
+def test_seeds_are_set_apart_and_a_measure_left_out() -> None:
+    config = job().config
+    overrides = ["evaluation.task_seed=[5,6]", "evaluation.probe_seed=7"]
+    settings = settings_with(config, [*overrides, "~evaluation.measures.rollout"])
+    assert (settings.task_seeds(), settings.held_out_seed(), settings.planning_seed()) == (
+        [5, 6],
+        7,
+        0,
+    )
+    assert list(settings.measures) == ["collapse", "probe", "planning"]
+    assert settings_with(config, ["evaluation.task_seed=5"]).task_seeds() == [5]
+    for wrong in ("~evaluation.measures.rolout", "~evaluation.seed"):
+        with pytest.raises(ConfigError, match="only a measure or a smallest effect"):
+            settings_with(config, [wrong])
 
 
 def test_a_measure_is_added_to_runs_that_are_finished() -> None:
