@@ -1,8 +1,7 @@
 """What the files of a run directory and of a sweep hold: one definition for writer and reader.
 
-Every class is the content of one file, or a part of one. Numbers that are not finite are written as
-the texts "nan", "inf" and "-inf"; null stands for what was not measured. docs/run_directory.md is
-made of this file.
+Every class is the content of one file, or a part of one. Numbers that are not finite are the texts
+"nan", "inf" and "-inf"; null: not measured. docs/run_directory.md is made of this file.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ Column = list[bool | int | float | None]
 """A value per planning task."""
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
-Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
+Status = Literal["healthy", "no_better_than_untrained", "complete_collapse", "diverged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +157,8 @@ class SummaryFile:
     schema_version: int
     """Of this file; see `SCHEMA_VERSION`."""
     status: Status
-    """What the run has learned."""
+    """What the run has learned; `notes`: low_rank if the latents span few directions."""
+    notes: list[Literal["low_rank"]] = field(default_factory=list)
     diverged: Divergence | None
     """Null unless the status is diverged."""
     collapsed_at: Count | None
