@@ -18,7 +18,7 @@ from jepa_compare.runs.records import State, Status
 
 Outcome = Literal[
     "healthy",
-    "dimensional_collapse",
+    "no_better_than_untrained",
     "complete_collapse",
     "diverged",
     "failed",
@@ -28,7 +28,7 @@ Outcome = Literal[
 ]
 OUTCOMES: tuple[Outcome, ...] = (
     "healthy",
-    "dimensional_collapse",
+    "no_better_than_untrained",
     "complete_collapse",
     "diverged",
     "failed",

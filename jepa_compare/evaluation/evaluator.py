@@ -62,6 +62,12 @@ class Evaluator:
         """The trajectories that training never sees."""
         return sample_held_out(self.source, self.settings, self.device)
 
+    @property
+    def label_dim(self) -> int | None:
+        """Numbers per frame of the label that the probe reads; None where there is none."""
+        column = next((c for c in self.source.columns if c.kind == "continuous"), None)
+        return self.held_out.fit.labels[column.name].shape[-1] if column else None
+
     def collapse(self, model: WorldModel) -> dict[str, float]:
         """What is cheap enough for every few steps; one synchronisation."""
         return self._interim(model, "collapse_interval")

@@ -42,4 +42,6 @@ def read_record(kind: type[T], directory: Path, *parts: str) -> T | None:
             )
         if version == 1 and kind in _UPGRADES:
             content = _UPGRADES[kind](content)
+        if kind is SummaryFile:
+            content = version_1.rename_status(content)
     return decode(kind, content, name)

@@ -18,7 +18,7 @@ Finite = Annotated[float, FINITE]
 Count = Annotated[int, COUNT]
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
-Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
+Status = Literal["healthy", "no_better_than_untrained", "complete_collapse", "diverged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +162,8 @@ class SummaryFile:
     """SHA-256 by file name: config, metrics, weights, evaluations, used floors, and of this file
     without it. None before version 3."""
     status: Status
-    """What the run has learned."""
+    """What the run has learned; `notes`: low_rank if the latents span few directions."""
+    notes: list[Literal["low_rank"]] = field(default_factory=list)
     diverged: Divergence | None
     """Null unless the status is diverged."""
     collapsed_at: Count | None

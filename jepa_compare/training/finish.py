@@ -3,7 +3,7 @@
 import logging
 
 from jepa_compare.evaluation.evaluator import Evaluation
-from jepa_compare.evaluation.health_status import run_status
+from jepa_compare.evaluation.health_status import run_notes, run_status
 from jepa_compare.evaluation.pictures.draw import draw_figures
 from jepa_compare.evaluation.stored import (
     Floors,
@@ -76,9 +76,11 @@ def summary_of(
     settings, surroundings = state.config.training, state.provenance
     metrics = {} if evaluation is None else evaluation.metrics
     frames = state.step * settings.batch_size * settings.frames
+    status = run_status(metrics, floors.untrained) if evaluation else "diverged"
     return SummaryFile(
         schema_version=SCHEMA_VERSION,
-        status=run_status(metrics, floors.untrained) if evaluation else "diverged",
+        status=status,
+        notes=run_notes(status, metrics, state.evaluator.label_dim),
         diverged=Divergence(step=diverged.step, term=diverged.term) if diverged else None,
         collapsed_at=state.collapsed_at,
         alarms=state.alarms,

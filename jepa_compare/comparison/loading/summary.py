@@ -95,6 +95,8 @@ def _why(summary: SummaryFile) -> str:
     """Why the status is not healthy; empty if it is."""
     if summary.status == "healthy":
         return ""
+    if summary.status == "no_better_than_untrained":
+        return "the probe is no better than the untrained encoder's"
     if summary.status != "diverged":
         step = summary.collapsed_at
         return "collapsed" if step is None else f"collapsed at step {step}"
