@@ -65,18 +65,18 @@ def _seconds_of_a_step(aux_loss: AuxLoss, latents: Latents, shared: bool, step: 
     z = {name: value.detach().clone() for name, value in vars(latents).items()}
     for name, value in z.items():
         value.requires_grad_(shared or name != "z_target")
-    on_gpu = latents.z_pred.device.type == "cuda"
-    if on_gpu:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
+    events = None
+    if latents.z_pred.device.type == "cuda":
+        events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+        events[0].record()
     started = time.perf_counter()
     aux_loss.prepare(step, 0.0, generator(0, "cost", step))
     output = aux_loss(Latents(**z))
     if output.loss.requires_grad:
         output.loss.backward()
     aux_loss.on_step_end(0.0)
-    if on_gpu:
-        end.record()
-        end.synchronize()
-        return start.elapsed_time(end) / 1000
+    if events:
+        events[1].record()
+        events[1].synchronize()
+        return events[0].elapsed_time(events[1]) / 1000  # milliseconds
     return time.perf_counter() - started
