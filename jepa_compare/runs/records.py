@@ -181,7 +181,15 @@ class SummaryFile:
     steps: Count
     """Optimiser steps done."""
     parameters: dict[str, int]
-    """Of encoder, predictor, aux_loss and helpers."""
+    """Trained ones, of encoder, predictor, aux_loss (the loss's own head) and helpers."""
+    clipped_steps_share: float | None = None
+    """Of all optimiser steps, those in which the gradient of a group was cut to
+    `training.grad_clip`."""
+    aux_to_prediction_gradient: float | None = None
+    """Norm of the weighted auxiliary loss's gradient at the encoder over that of the prediction
+    loss's: median over the steps of `training.gradient_interval`."""
+    aux_seconds_per_step: float | None = None
+    """Forward and backward of the auxiliary loss with its head, run eagerly, timed at the end."""
     compile: str
     """What `training.compile` came to: off, default or cudagraphs."""
     seconds: Seconds
