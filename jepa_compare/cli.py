@@ -101,6 +101,7 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser = commands.add_parser("reproduce", help="run a run again and compare its metrics")
     parser.add_argument("path", type=Path, metavar="RUN_DIR")
     parser.add_argument("--out", type=Path, help="keep the new run here")
+    parser.add_argument("--trust", action="store_true", help="import the code that it names")
     parser.set_defaults(run=_reproduce)
 
 
@@ -108,7 +109,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     from jepa_compare.sweep.commands.reproduce import reproduce
 
     try:
-        return 0 if reproduce(arguments.path, arguments.out) else 1
+        return 0 if reproduce(arguments.path, arguments.out, trust=arguments.trust) else 1
     except (RuntimeError, ValueError, OSError) as error:
         print(f"jepa-compare: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

@@ -46,6 +46,7 @@ def announced(command: CommandLine) -> Iterator[None]:
         for job in jobs:  # the first of one directory is the run, the others evaluate it again
             runs.setdefault(job.directory, job)
         for job in runs.values():
+            files.below(job.directory.parent, job.directory.name)
             name_the_difference(job, jobs)
             announce(job)
         swept = SweepFile(
@@ -111,7 +112,8 @@ def name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
     mine = {other.directory.name for other in jobs}
     prefix = job.directory.name.rsplit("_", 1)[0]
     for other in sorted(job.directory.parent.glob(f"{prefix}_????????")):
-        stored = read_config(other)  # a damaged one is that run's affair
+        # A damaged one is that run's affair, and a link is nobody's.
+        stored = None if other.is_symlink() else read_config(other)
         if other.name not in mine and stored:
             changed = differing_keys(stored.config, job.identity.config)
             message = f"{job.directory.name} is another run than {other.name}: {'; '.join(changed)}"

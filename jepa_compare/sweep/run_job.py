@@ -15,11 +15,12 @@ from jepa_compare.runs.writer import OtherRun, is_complete
 from jepa_compare.sweep import preflight
 from jepa_compare.sweep.job import Job, stored_job
 from jepa_compare.sweep.processes import exit_with_parent
+from jepa_compare.system.files import Refused
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.training import ForeignCheckpoint, run
 
 log = logging.getLogger(__name__)
-NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun)
+NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun, Refused)
 """What a user can put right before a run begins: said in one line."""
 
 
@@ -33,7 +34,7 @@ def start(job: Job) -> None:
     if not evaluation_path(job.directory, job.config.evaluation).exists():
         from jepa_compare.sweep.commands.evaluate import evaluate_run
 
-        path = evaluate_run(job.directory, job.config.evaluation, job.config.device)
+        path = evaluate_run(job.directory, job.config.evaluation, job.config.device, job.config)
         log.info("evaluated again, beside the first evaluation: %s", path)
 
 
@@ -51,9 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     exit_with_parent()
     parser = argparse.ArgumentParser(prog="jepa_compare.train", description=__doc__)
     parser.add_argument("--run", type=Path, metavar="DIR", required=True)
-    directory = parser.parse_args(arguments).run
+    parser.add_argument("--trust", action="store_true", help="import the code that it names")
+    args = parser.parse_args(arguments)
+    directory = args.run
     try:
-        job = stored_job(directory)
+        job = stored_job(directory, trust=args.trust)
         if not is_complete(directory, job.identity.hash):
             preflight.check([job])
         log_to_console(directory / LOG)

@@ -8,9 +8,12 @@ result is a further file in the run's evaluations/; a result that is there alrea
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -52,9 +55,11 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
                     f"{override.input_line}: only evaluation=... and evaluation.<key>=... change"
                 )
         composed = compose(presets)  # the whole: its keys have their full names in errors
-        composed.data = config.data
+        composed.data = unresolved(config.data)
         if not presets:
-            composed.evaluation = config.evaluation
+            composed.evaluation = from_plain(
+                EvaluationSettings, unresolved(asdict(config.evaluation)), "evaluation"
+            )
         for override in values:
             key = override.key_or_group
             open_node = key.startswith("evaluation.measures.")
@@ -63,6 +68,17 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
     assert isinstance(changed, EvaluationSettings)
     changed.check()
     return changed
+
+
+def unresolved(value: Any) -> Any:
+    """Stored plain data for OmegaConf, in which every text remains a text: "${" is one too."""
+    if isinstance(value, dict):
+        return {key: unresolved(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unresolved(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    return value
 
 
 def settings_in(text: str) -> EvaluationSettings:
@@ -76,22 +92,27 @@ def settings_in(text: str) -> EvaluationSettings:
     return settings
 
 
-def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "auto") -> Path:
+def evaluate_run(
+    directory: Path,
+    settings: EvaluationSettings,
+    device: str = "auto",
+    config: Config | None = None,
+) -> Path:
     """Evaluate a finished run with `settings`; returns the file with the result.
 
-    Raises NoSuchRun if the directory holds no finished run, ConfigError if the settings do not
-    fit its source.
+    `config` is the run's, where the caller has it; else the stored one, if it names no code that
+    is not of this package. Raises NoSuchRun if the directory holds no finished run, ConfigError if
+    the settings do not fit its source.
     """
     path = evaluation_path(directory, settings)
     if path.exists():
         return path
-    config = load_config(directory)
-    config.evaluation = settings
+    config = replace(config or load_config(directory), evaluation=settings)
     torch.set_num_threads(config.training.num_threads)  # as the floors' names say
     source = build_source(config)
     check_source(config, source)
     where = resolve_device(device)
-    model = load_model(directory, where)
+    model = load_model(directory, where, config)
     step = files.read_json(directory / layout.SUMMARY)["steps"]
     evaluator = Evaluator(source, settings, where)
     evaluation = evaluator.evaluate(model)
@@ -100,11 +121,13 @@ def evaluate_run(directory: Path, settings: EvaluationSettings, device: str = "a
 
 
 def finished_runs(paths: Sequence[Path]) -> list[Path]:
-    """The runs at or below `paths`. Raises NoSuchRun for a path with none that is finished."""
+    """The runs at or below `paths`, no link followed below one. Raises NoSuchRun for a path with
+    none that is finished."""
     runs = []
     for path in paths:
         candidates = [path] if (path / layout.CONFIG).exists() else []
-        candidates += sorted(p.parent for p in path.glob(f"**/*/{layout.CONFIG}"))
+        found = sorted(p.parent for p in path.glob(f"**/*/{layout.CONFIG}"))
+        candidates += [run for run in found if not run.is_symlink()]
         missing = [
             next((n for n in (layout.EXPORT, layout.SUMMARY) if not (run / n).exists()), None)
             for run in candidates
@@ -130,6 +153,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     )
     parser.add_argument("arguments", nargs="+", metavar="RUN_DIR | evaluation=... | evaluation.k=v")
     parser.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:<index>")
+    parser.add_argument("--trust", action="store_true", help="import the code that the runs name")
     parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
     args = parser.parse_args(arguments)
     exit_with_parent()
@@ -139,12 +163,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
         if not paths:
             raise NoSuchRun("name at least one run directory")
         runs = finished_runs(paths)
+        configs = [load_config(run, trust=args.trust) for run in runs]
         if args.settings:
             wanted = [settings_in(args.settings)] * len(runs)
         else:
-            wanted = [settings_with(load_config(run), overrides) for run in runs]
-        for number, (run, settings) in enumerate(zip(runs, wanted, strict=True), start=1):
-            path = evaluate_run(run, settings, args.device)
+            wanted = [settings_with(config, overrides) for config in configs]
+        asked = zip(runs, wanted, configs, strict=True)
+        for number, (run, settings, config) in enumerate(asked, start=1):
+            path = evaluate_run(run, settings, args.device, config)
             metrics = files.read_json(path)["metrics"]
             shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
             print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)

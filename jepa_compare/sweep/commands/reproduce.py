@@ -55,7 +55,7 @@ def first_difference(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> st
     return None if len(old) == len(new) else f"{len(old)} rows -> {len(new)} rows"
 
 
-def reproduce(directory: Path, out: Path | None = None) -> bool:
+def reproduce(directory: Path, out: Path | None = None, *, trust: bool = False) -> bool:
     """Run the config of `directory` again, into `out` or a temporary directory.
 
     Prints what differs: first the surroundings, then the metrics. Returns whether all metrics are
@@ -70,7 +70,8 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
             raise CannotReproduce(f"{directory} holds no finished run: it has no {name}")
     if out is not None and out.exists() and any(out.iterdir()):
         raise CannotReproduce(f"{out} is not empty: a run that is there would be continued")
-    job, old, rows = stored_job(directory), summary_of(directory), rows_of(directory)
+    job = stored_job(directory, trust=trust)
+    old, rows = summary_of(directory), rows_of(directory)
     config = job.config
     # What `auto` chose then: measured again, it may choose otherwise, and round otherwise.
     config.training.compile = old.compile
