@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jepa_compare.system.terminal import escape_tracebacks, say
+
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `report`, shared with scripts/aggregate.py."""
@@ -63,7 +65,7 @@ def report(arguments: argparse.Namespace) -> int:
             open_page=arguments.open,
         )
     except (ValueError, OSError) as error:
-        print(f"jepa-compare: {error}", file=sys.stderr)
+        say(f"jepa-compare: {error}", file=sys.stderr)
         return 1
     print(text, end="")
     return 0
@@ -92,7 +94,7 @@ def _status(arguments: argparse.Namespace) -> int:
     try:
         show_status(arguments.paths, arguments.watch)
     except ValueError as error:
-        print(f"jepa-compare: {error}", file=sys.stderr)
+        say(f"jepa-compare: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -111,7 +113,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     try:
         return 0 if reproduce(arguments.path, arguments.out, trust=arguments.trust) else 1
     except (RuntimeError, ValueError, OSError) as error:
-        print(f"jepa-compare: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"jepa-compare: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 
@@ -145,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for add in _SUBCOMMANDS:
         add(commands)
     arguments = parser.parse_args(argv)
+    escape_tracebacks()
     return arguments.run(arguments)
 
 

@@ -17,6 +17,7 @@ from jepa_compare.sweep.job import Job, stored_job
 from jepa_compare.sweep.processes import exit_with_parent
 from jepa_compare.system.files import Refused
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.terminal import Formatter, LogFile, escape_tracebacks
 from jepa_compare.training import ForeignCheckpoint, run
 
 log = logging.getLogger(__name__)
@@ -42,13 +43,16 @@ def log_to_console(file: Path | None = None) -> None:
     """Logging as Hydra sets it up for its own jobs: to stdout, and to `file`."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     if file is not None:
-        handlers.append(logging.FileHandler(file))
+        handlers.append(LogFile(file))
     layout = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
-    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(Formatter(layout))
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `python -m jepa_compare.train --run DIR`."""
+    escape_tracebacks()
     exit_with_parent()
     parser = argparse.ArgumentParser(prog="jepa_compare.train", description=__doc__)
     parser.add_argument("--run", type=Path, metavar="DIR", required=True)

@@ -25,6 +25,7 @@ from jepa_compare.config.compose import compose, composition
 from jepa_compare.config.errors import in_one_line
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.schema import Config
+from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.config.typed import from_plain
 from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.stored import (
@@ -37,6 +38,7 @@ from jepa_compare.export import NoSuchRun, load_config, load_model
 from jepa_compare.runs import layout
 from jepa_compare.sweep.processes import exit_with_parent
 from jepa_compare.system import files
+from jepa_compare.system.terminal import escape_tracebacks, say
 
 
 def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSettings:
@@ -50,6 +52,7 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
         presets = [o.input_line or "" for o in parsed if o.key_or_group == "evaluation"]
         values = [o for o in parsed if o.key_or_group.startswith("evaluation.")]
         for override in parsed:
+            refuse_secrets(override.value(), override.key_or_group)
             if override.key_or_group != "evaluation" and override not in values:
                 raise ConfigError(
                     f"{override.input_line}: only evaluation=... and evaluation.<key>=... change"
@@ -64,6 +67,7 @@ def settings_with(config: Config, overrides: Sequence[str]) -> EvaluationSetting
             key = override.key_or_group
             open_node = key.startswith("evaluation.measures.")
             OmegaConf.update(composed, key, override.value(), force_add=open_node)
+        refuse_secrets(OmegaConf.to_container(composed.evaluation, resolve=False), "evaluation")
         changed = OmegaConf.to_object(composed.evaluation)
     assert isinstance(changed, EvaluationSettings)
     changed.check()
@@ -87,6 +91,7 @@ def settings_in(text: str) -> EvaluationSettings:
         node = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"--settings: is no JSON ({error})") from error
+    refuse_secrets(node, "evaluation")
     settings = from_plain(EvaluationSettings, node, "evaluation")
     settings.check()
     return settings
@@ -156,6 +161,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     parser.add_argument("--trust", action="store_true", help="import the code that the runs name")
     parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
     args = parser.parse_args(arguments)
+    escape_tracebacks()
     exit_with_parent()
     overrides = [item for item in args.arguments if "=" in item and not Path(item).exists()]
     paths = [Path(item) for item in args.arguments if item not in overrides]
@@ -173,7 +179,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
             path = evaluate_run(run, settings, args.device, config)
             metrics = files.read_json(path)["metrics"]
             shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
-            print(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}", flush=True)
+            say(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}")
     except BrokenPipeError:
         sys.exit(1)
     except (NoSuchRun, ConfigError, OSError) as error:

@@ -15,6 +15,7 @@ from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.runs.writer import differing_keys
 from jepa_compare.sweep.job import stored_job
 from jepa_compare.system import files
+from jepa_compare.system.terminal import say
 
 _RECORDED = ("versions", "hardware", "git", "flags", "environment")
 
@@ -83,10 +84,10 @@ def reproduce(directory: Path, out: Path | None = None, *, trust: bool = False) 
         before, after = encode(old), encode(summary_of(again))
         for name in _RECORDED:
             for line in differing_keys(before[name], after[name], f"{name}."):
-                print(f"differs: {line}")
+                say(f"differs: {line}")
         difference = first_difference(rows, rows_of(again))
     if difference is None:
-        print(f"{directory.name}: all metrics equal, bit for bit")
+        say(f"{directory.name}: all metrics equal, bit for bit")
     else:
-        print(f"{directory.name}: {difference}", file=sys.stderr)
+        say(f"{directory.name}: {difference}", file=sys.stderr)
     return difference is None
