@@ -49,9 +49,13 @@ def test_what_is_no_secret_is_taken() -> None:
 
 def test_an_evaluation_holds_none_either() -> None:
     mine = "+evaluation.measures.mine"
-    with pytest.raises(ConfigError, match=r"evaluation.measures.mine.api_key: a value for a secret"):
+    with pytest.raises(
+        ConfigError, match=r"evaluation.measures.mine.api_key: a value for a secret"
+    ):
         settings_with(job().config, [f"{mine}._target_=my_lab.Mine", f"{mine}.api_key=hunter2"])
-    with pytest.raises(ConfigError, match=r"evaluation.measures.mine.api_key: a value for a secret"):
+    with pytest.raises(
+        ConfigError, match=r"evaluation.measures.mine.api_key: a value for a secret"
+    ):
         settings_in('{"measures": {"mine": {"api_key": "hunter2"}}}')
 
 
