@@ -7,7 +7,7 @@ import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, NoReturn
 
 from jepa_compare.system import files
 
@@ -28,20 +28,19 @@ def one_line(text: object) -> str:
     return printable(" ".join(str(text).split("\n")))
 
 
-def say(message: object, file: TextIO | None = None) -> None:
+def say(message: object, file: Any = None) -> None:
     """Print a message as one line; on standard output unless `file` is given."""
     print(one_line(message), file=file, flush=True)
 
 
-def printable_error(error: Exception) -> Exception:
-    """The exception for somebody else's traceback: itself, or one of the same name whose message
-    is `printable`, where a message or a note in its chain is not."""
+def raise_printable(error: Exception) -> NoReturn:
+    """Raise the exception for a traceback that somebody else prints: itself, or, where a message
+    in its chain is not `printable`, one of the same name alone whose message is."""
     lines = "".join(traceback.format_exception(error))
     if printable(lines, keep="\n\t") == lines:
-        return error
+        raise error
     safe = type(type(error).__name__, (RuntimeError,), {})(one_line(error))
-    safe.__suppress_context__ = True
-    return safe.with_traceback(error.__traceback__)
+    raise safe.with_traceback(error.__traceback__) from None
 
 
 class Formatter(logging.Formatter):

@@ -13,7 +13,7 @@ from jepa_compare.checks import exit_with_error
 from jepa_compare.sweep.commands.reproduce import reproduce
 from jepa_compare.sweep.commands.status import show_status
 from jepa_compare.system import files
-from jepa_compare.system.terminal import escape_tracebacks, one_line, printable, printable_error
+from jepa_compare.system.terminal import escape_tracebacks, one_line, printable, raise_printable
 from tests.support.runs import command, job, train
 
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -37,12 +37,15 @@ def test_an_error_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_exception_is_kept_if_it_can_be_shown_and_else_renamed_to_itself() -> None:
     plain = ValueError("plain")
-    assert printable_error(plain) is plain
+    with pytest.raises(ValueError) as caught:
+        raise_printable(plain)
+    assert caught.value is plain
     hidden = KeyError("shown by repr")
     hidden.__cause__ = RuntimeError(EVIL)
-    safe = printable_error(hidden)
-    assert type(safe).__name__ == "KeyError"
-    assert not RAW.search("".join(traceback.format_exception(safe)))
+    with pytest.raises(Exception, match="shown by repr") as caught:
+        raise_printable(hidden)
+    assert type(caught.value).__name__ == "KeyError"
+    assert not RAW.search("".join(traceback.format_exception(caught.value)))
 
 
 def test_tracebacks_of_threads_too(

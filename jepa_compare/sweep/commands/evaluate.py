@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     parser.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:<index>")
     parser.add_argument("--trust", action="store_true", help="import the code that the runs name")
     parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
-    args = parser.parse_args(arguments)
+    args = parser.parse_intermixed_args(arguments)  # options may stand anywhere
     escape_tracebacks()
     exit_with_parent()
     overrides = [item for item in args.arguments if "=" in item and not Path(item).exists()]

@@ -17,7 +17,7 @@ from jepa_compare.sweep import preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
 from jepa_compare.sweep.plan import job_of, parse_command_line
 from jepa_compare.system.interrupts import Interrupted
-from jepa_compare.system.terminal import escape_tracebacks, printable_error
+from jepa_compare.system.terminal import escape_tracebacks, raise_printable
 
 
 def main() -> None:
@@ -64,10 +64,10 @@ def task(cfg: DictConfig) -> None:
     except NOT_STARTED as error:
         if settings.mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
             exit_with_error(str(error))
-        raise printable_error(error) from error.__cause__
+        raise_printable(error)
     except Exception as error:
         _let_go(error)
-        raise printable_error(error) from error.__cause__
+        raise_printable(error)
 
 
 def _let_go(error: BaseException) -> None:
