@@ -107,7 +107,7 @@ def draw_world(path: Path) -> None:
 def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
     episodes, size = {}, (0, 0)
     for run in runs:
-        config = load_config(run)
+        config = load_config(run, trust=True)
         summary = read_record(SummaryFile, run, layout.SUMMARY)
         assert summary is not None, f"{run} holds no finished run"
         name = f"{summary.evaluation}.json"

@@ -31,9 +31,12 @@ class Floors:
 
 
 def floors_directory(run: Path) -> Path:
-    """A sweep makes room for the floors that its runs share; a single run keeps its own."""
-    shared = run.parent / layout.FLOORS
-    return shared if shared.is_dir() else run / layout.FLOORS
+    """A sweep makes room for the floors that its runs share; a single run keeps its own.
+
+    Raises Refused for a link.
+    """
+    shared = files.below(run.parent, layout.FLOORS)
+    return shared if shared.is_dir() else files.below(run, layout.FLOORS)
 
 
 def floors_of(config: Config, source: Source, evaluator: Evaluator, directory: Path) -> Floors:
@@ -64,8 +67,8 @@ def evaluation_hash(settings: EvaluationSettings) -> str:
 
 
 def evaluation_path(run: Path, settings: EvaluationSettings) -> Path:
-    """Where a run keeps the evaluation with these settings."""
-    return run / layout.EVALUATIONS / f"{evaluation_hash(settings)}.json"
+    """Where a run keeps the evaluation with these settings. Raises Refused for a link."""
+    return files.below(run, layout.EVALUATIONS, f"{evaluation_hash(settings)}.json")
 
 
 def store_evaluation(

@@ -54,6 +54,7 @@ def write_comparison(
         raise NoRunsError(_nothing_found(runs))
     comparison = compare(runs, metric=metric, baseline=baseline, by=by)
     directory = Path(out) if out is not None else default_directory(runs.roots)
+    files.below(directory, layout.FIGURES)
     for name, render in _TEXTS.items():
         files.write_bytes(directory / name, render(comparison).encode())
     options = {
@@ -73,8 +74,8 @@ def write_comparison(
 
 
 def default_directory(roots: Sequence[Path]) -> Path:
-    """comparison/ in the deepest folder that holds all `roots`."""
-    return Path(os.path.commonpath(roots)) / layout.COMPARISON
+    """comparison/ in the deepest folder that holds all `roots`. Raises Refused for a link."""
+    return files.below(Path(os.path.commonpath(roots)), layout.COMPARISON)
 
 
 def _command(roots: Sequence[Path], options: Mapping[str, str | Path | None]) -> str:

@@ -8,14 +8,15 @@ becomes `Damaged`, whose message is the reason that the report shows.
 
 import hashlib
 import json
-import os
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MEGABYTE = 1 << 20
+from jepa_compare.system import files
+
+MEGABYTE = files.MEGABYTE
 _LONGEST_TEXT = 300  # characters kept of any text that is shown
 MOST_KEYS = 2000  # of a flattened mapping
 _DEEPEST = 12  # levels of a nested mapping
@@ -102,17 +103,11 @@ def open_regular(path: Path, name: str, limit: int) -> BinaryIO:
     Nothing that was put in its place since can be followed (a link) or waited for (a FIFO).
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return files.open_to_read(path, limit)
+    except files.Refused as error:
+        raise Damaged(str(error).replace(str(path), name)) from None
     except OSError as error:
         raise Damaged(f"{name}: {error.strerror}") from None
-    file = os.fdopen(handle, "rb")
-    info = os.fstat(handle)
-    if stat.S_ISREG(info.st_mode) and info.st_size <= limit:
-        return file
-    file.close()
-    if info.st_size > limit:
-        raise Damaged(f"{name} is larger than {limit / MEGABYTE:g} MiB")
-    raise Damaged(f"{name} is not a regular file")
 
 
 def shown(value: Any) -> str:

@@ -244,7 +244,7 @@ class RunWriter:
                 raise
             # No room for a second file: into the room that the first one has.
             short = replace(status, exception=replace(status.exception, traceback=""))
-            with path.open("r+b") as file:
+            with os.fdopen(files.descriptor(path, os.O_RDWR), "r+b") as file:
                 file.write(files.to_json(encode(short)).encode())
                 file.truncate()
 
@@ -257,13 +257,13 @@ class RunWriter:
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row; it is in the kernel's hands when this returns."""
         path = self.directory / layout.METRICS
-        with files.naming(path), path.open("ab") as file:
+        with files.naming(path), files.open_to_append(path) as file:
             file.write((files.to_json(dict(row)) + "\n").encode())
 
     def sync_metrics(self) -> int:
         """Force the rows to disk; returns their length in bytes, for a checkpoint to remember."""
         path = self.directory / layout.METRICS
-        with files.naming(path), path.open("ab") as file:
+        with files.naming(path), files.open_to_append(path) as file:
             os.fsync(file.fileno())
             return file.tell()
 
@@ -272,7 +272,7 @@ class RunWriter:
 
         False, with nothing done, if there are fewer.
         """
-        with (self.directory / layout.METRICS).open("ab") as file:
+        with files.open_to_append(self.directory / layout.METRICS) as file:
             if file.tell() < length:
                 return False
             file.truncate(length)

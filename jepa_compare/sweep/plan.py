@@ -19,6 +19,7 @@ from jepa_compare.config.compose import compose, composition, identity_of
 from jepa_compare.config.errors import in_one_line
 from jepa_compare.config.hydra_internals import expand
 from jepa_compare.config.schema import Config
+from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.config.typed import from_plain
 from jepa_compare.sweep import processes
 from jepa_compare.sweep.job import Job
@@ -53,6 +54,8 @@ def parse_command_line(
     overrides = list(overrides)
     with composition(config_dir), in_one_line(overrides):
         parsed = OverridesParser.create().parse_overrides(overrides)
+        for override in parsed:  # before anything shows its value
+            refuse_secrets(override.value(), override.key_or_group)
         # A composition for what is the same in all jobs; the swept values are left out.
         fixed = [o.input_line or "" for o in parsed if not o.is_sweep_override()]
         base = compose(fixed)

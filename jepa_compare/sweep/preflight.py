@@ -6,9 +6,10 @@ from pathlib import Path
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.runs.layout import CHECKPOINT, CHECKPOINT_PREVIOUS
+from jepa_compare.runs.lock import refuse_links
 from jepa_compare.runs.writer import is_complete
 from jepa_compare.sweep.job import Job
-from jepa_compare.system.files import content_hash
+from jepa_compare.system import files
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -22,8 +23,13 @@ def check(jobs: Sequence[Job]) -> None:
     try:
         probe = directory / ".probe"
         directory.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"can be written")  # a directory of a read-only disk may well be there
+        # A directory of a read-only disk may well be there.
+        files.write_bytes(probe, b"can be written")
         probe.unlink()
+        for path in needed:
+            refuse_links(path)
+    except files.Refused as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
 
@@ -47,7 +53,7 @@ def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
     needed: dict[Path, int] = {}
     for job in jobs:
         parts = {k: v for k, v in job.identity.config.items() if k not in ("seed", "sweep")}
-        key = content_hash(parts)
+        key = files.content_hash(parts)
         if key not in checkpoint_bytes:  # seeds do not change what can be built
             checkpoint_bytes[key] = build.check(job.config)
             build_measures(job.config.evaluation)

@@ -156,6 +156,12 @@ class TrainingState:
             for name, part in parts.items()
         }
 
+    def checkpoint_limit(self) -> int:
+        """Bytes that no checkpoint of this run exceeds: weights, two moments, and room for what
+        a loss keeps beside its tensors."""
+        tensors = [v for v in self.objective.state_dict().values() if isinstance(v, torch.Tensor)]
+        return 4 * sum(v.numel() * v.element_size() for v in tensors) + (256 << 20)
+
     def to_checkpoint(self, *, run_hash: str, metrics_bytes: int) -> dict[str, Any]:
         """All that `restore` needs, with the run that it belongs to and its rows' length on disk.
 

@@ -17,10 +17,12 @@ from jepa_compare.sweep import preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
 from jepa_compare.sweep.plan import job_of, parse_command_line
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.terminal import escape_tracebacks, raise_printable
 
 
 def main() -> None:
     """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
+    escape_tracebacks()
     register()
     args = argument_parser().parse_args()
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
@@ -62,10 +64,10 @@ def task(cfg: DictConfig) -> None:
     except NOT_STARTED as error:
         if settings.mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
             exit_with_error(str(error))
-        raise
+        raise_printable(error)
     except Exception as error:
         _let_go(error)
-        raise
+        raise_printable(error)
 
 
 def _let_go(error: BaseException) -> None:
