@@ -1,5 +1,6 @@
 """What can be known to be wrong with a job before the first one starts: its parts, the disk."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from jepa_compare.system.files import content_hash
 
 def check(jobs: Sequence[Job]) -> None:
     """Raise a ConfigError for the first job that could not start, before any starts."""
+    refuse_torchrun()
     needed = bytes_needed(jobs)
     directory = jobs[0].directory
     parent = directory.resolve()
@@ -26,6 +28,17 @@ def check(jobs: Sequence[Job]) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+
+
+def refuse_torchrun() -> None:
+    """Raise a ConfigError where this process is one of several that are to train one model."""
+    size = os.environ.get("WORLD_SIZE", "")
+    if size.isdigit() and int(size) > 1:
+        raise ConfigError(
+            f"WORLD_SIZE={size}: training in several processes (torchrun) is not supported, each"
+            " would train the same run; start python -m jepa_compare.train alone, and several runs"
+            " side by side with -m hydra/launcher=process"
+        )
 
 
 def check_space(place: Path, free: int, needed: Sequence[int]) -> None:
