@@ -1,5 +1,6 @@
 """What can be known to be wrong with a job before the first one starts: its parts, the disk."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from jepa_compare.system import files
 
 def check(jobs: Sequence[Job]) -> None:
     """Raise a ConfigError for the first job that could not start, before any starts."""
+    refuse_torchrun()
     needed = bytes_needed(jobs)
     directory = jobs[0].directory
     parent = directory.resolve()
@@ -32,6 +34,17 @@ def check(jobs: Sequence[Job]) -> None:
         raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+
+
+def refuse_torchrun() -> None:
+    """Raise a ConfigError where this process is one of several that are to train one model."""
+    size = os.environ.get("WORLD_SIZE", "")
+    if size.isdigit() and int(size) > 1:
+        raise ConfigError(
+            f"WORLD_SIZE={size}: training in several processes (torchrun) is not supported, each"
+            " would train the same run; start python -m jepa_compare.train alone, and several runs"
+            " side by side with -m hydra/launcher=process"
+        )
 
 
 def check_space(place: Path, free: int, needed: Sequence[int]) -> None:
