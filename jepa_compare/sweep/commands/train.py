@@ -1,5 +1,6 @@
 """The command line: compose and check every job, have them run, compare what came out."""
 
+import argparse
 import sys
 import traceback
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import CONF_DIR, CONFIG_NAME, register
-from jepa_compare.config.hydra_internals import argument_parser, run_command
+from jepa_compare.config.hydra_internals import parse_arguments, run_command
 from jepa_compare.runs.lock import Locked
 from jepa_compare.sweep import preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
@@ -22,7 +23,11 @@ from jepa_compare.system.interrupts import Interrupted
 def main() -> None:
     """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
     register()
-    args = argument_parser().parse_args()
+    try:
+        args = parse_arguments()
+        check_options(args)
+    except ConfigError as error:
+        exit_with_error(str(error))
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         run_command(args, CONF_DIR, CONFIG_NAME, task)
         return
@@ -48,6 +53,17 @@ def main() -> None:
     except Interrupted as error:
         print(f"jepa_compare: {error}; the same command continues", file=sys.stderr)
         raise SystemExit(128 + error.signum) from None
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise ConfigError for options of Hydra's that ask for another application than this one."""
+    if args.config_name is not None or args.config_path is not None:
+        raise ConfigError(
+            "--config-name, --config-path: the configuration is this package's; add your own YAML"
+            " files with --config-dir DIR, and choose one with experiment=NAME"
+        )
+    if args.config_dir is not None and not Path(args.config_dir).is_dir():
+        raise ConfigError(f"--config-dir {args.config_dir}: no such directory")
 
 
 def task(cfg: DictConfig) -> None:
