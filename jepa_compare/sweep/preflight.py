@@ -1,5 +1,6 @@
 """What can be known to be wrong with a job before the first one starts: its parts, the disk."""
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,9 @@ from jepa_compare.sweep.job import Job
 from jepa_compare.system.files import content_hash
 
 
-def check(jobs: Sequence[Job]) -> None:
-    """Raise a ConfigError for the first job that could not start, before any starts."""
+def check(jobs: Sequence[Job]) -> int:
+    """Bytes that the checkpoints will take. Raises a ConfigError for the first job that could not
+    start, before any starts."""
     needed = bytes_needed(jobs)
     directory = jobs[0].directory
     parent = directory.resolve()
@@ -26,6 +28,14 @@ def check(jobs: Sequence[Job]) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+    return sum(needed.values())
+
+
+def remove_empty(directory: Path) -> None:
+    """Take back the directories that `check` made, where nothing has come into them."""
+    for path in (directory, directory.parent):
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def check_space(place: Path, free: int, needed: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import CONF_DIR, CONFIG_NAME, register
 from jepa_compare.config.hydra_internals import parse_arguments, run_command
 from jepa_compare.runs.lock import Locked
-from jepa_compare.sweep import preflight, processes
+from jepa_compare.sweep import forecast, preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
 from jepa_compare.sweep.plan import job_of, parse_command_line
 from jepa_compare.system.interrupts import Interrupted
@@ -35,7 +35,18 @@ def main() -> None:
         command = parse_command_line(
             args.overrides, multirun=args.multirun, config_dir=args.config_dir
         )
-        preflight.check(command.jobs)
+        disk_bytes = preflight.check(command.jobs)
+        if command.multirun or args.dry_run:
+            at_once = 1
+            if command.processes is not None:
+                at_once = processes.jobs_at_once(command.jobs, command.processes)
+            said = forecast.announcement(command.jobs, at_once=at_once, disk_bytes=disk_bytes)
+            print(f"jepa_compare: {said}", file=sys.stderr)
+        if args.dry_run:
+            print(f"{forecast.rows(command.jobs)} rows")
+            print(forecast.listing(command.jobs))
+            preflight.remove_empty(command.jobs[0].directory)
+            return
         args.overrides = command.overrides
         if not command.multirun:
             name_the_difference(command.jobs[0], command.jobs)
