@@ -1,5 +1,6 @@
 """What can be known to be wrong with a job before the first one starts: its parts, the disk."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -13,8 +14,11 @@ from jepa_compare.sweep.job import Job
 from jepa_compare.system import files
 
 
-def check(jobs: Sequence[Job]) -> None:
-    """Raise a ConfigError for the first job that could not start, before any starts."""
+def check(jobs: Sequence[Job], *, dry: bool = False) -> int:
+    """Bytes that the checkpoints will take; `dry`: nothing is left on disk.
+
+    Raises a ConfigError for the first job that could not start, before any starts.
+    """
     refuse_torchrun()
     needed = bytes_needed(jobs)
     directory = jobs[0].directory
@@ -34,6 +38,13 @@ def check(jobs: Sequence[Job]) -> None:
         raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+    if dry:
+        with contextlib.suppress(OSError):  # what is not empty was there before
+            for made in (directory, *directory.parents):
+                if made.resolve() == parent:
+                    break
+                made.rmdir()
+    return sum(needed.values())
 
 
 def refuse_torchrun() -> None:

@@ -88,15 +88,25 @@ def gpu_slots(device: str, jobs_per_gpu: int) -> list[str | None]:
     return [name for _ in range(jobs_per_gpu) for name in devices]
 
 
-def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
-    """Give each job a process; returns whether all of them ended well."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def jobs_at_once(jobs: Sequence[Job], settings: ProcessSettings) -> int:
+    """As many as were asked for; else one per GPU slot, or what the cores have threads for."""
     threads = max(job.config.training.num_threads for job in jobs)
     slots = gpu_slots(jobs[0].config.device, settings.jobs_per_gpu)
-    n_jobs = settings.n_jobs or len(slots) or max(1, cores // threads)
-    n_jobs = min(n_jobs, len(jobs))
+    cores = available_cores()
+    return min(settings.n_jobs or len(slots) or max(1, cores // threads), len(jobs))
+
+
+def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
+    """Give each job a process; returns whether all of them ended well."""
+    cores = available_cores()
+    threads = max(job.config.training.num_threads for job in jobs)
+    slots = gpu_slots(jobs[0].config.device, settings.jobs_per_gpu)
+    n_jobs = jobs_at_once(jobs, settings)
     if n_jobs * threads > cores:
         log.warning(
             "%d jobs with training.num_threads=%d want %d threads, this process has %d cores",
