@@ -94,8 +94,7 @@ def expected_digest(directory: Path) -> str | None:
         summary = read_record(SummaryFile, directory, layout.SUMMARY)
     except Damaged as error:
         raise NoSuchRun(f"{directory}: {error}") from error
-    digests: dict[str, str] = getattr(summary, "digests", None) or {}
-    return digests.get(layout.EXPORT)
+    return None if summary is None else summary.digests.get(layout.EXPORT)
 
 
 def check_digest(data: bytes, expected: str | None, weights: Path) -> None:

@@ -13,16 +13,16 @@ _LIMIT = 1 << 40
 _CHUNK = 4 * MEGABYTE
 
 
-def file_digest(directory: Path, *parts: str) -> str | None:
+def file_digest(directory: Path, *parts: str, limit: int = _LIMIT) -> str | None:
     """SHA-256 of a file below `directory`, 64 hex digits; None when there is no such file.
 
-    Raises `Damaged` for a link and for what is not a regular file.
+    Raises `Damaged` for a link, for what is not a regular file and beyond `limit` bytes.
     """
     path = regular_file(directory, *parts)
     if path is None:
         return None
     sha = hashlib.sha256()
-    with open_regular(path, "/".join(parts), _LIMIT) as file:
+    with open_regular(path, "/".join(parts), limit) as file:
         while chunk := file.read(_CHUNK):
             sha.update(chunk)
     return sha.hexdigest()

@@ -13,6 +13,7 @@ from jepa_compare.report import write
 from jepa_compare.report.figure_data import read_figure_data
 from jepa_compare.runs import layout
 from jepa_compare.runs.records import State
+from tests.support.signing import resign
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
 LATER = "feed1234"
@@ -35,7 +36,8 @@ def evaluate_again(run: Path) -> Path:
     floors = run.parent / layout.FLOORS
     floor = json.loads((floors / "random-1234abcd.json").read_text())
     floor["metrics"] = {"eval/success_detour": 0.125}
-    (floors / "random-later.json").write_text(json.dumps(floor))
+    (floors / "random-later.json").write_text(json.dumps(floor | {"tasks": {}}))
+    resign(run)
     return folder / f"{LATER}.json"
 
 
@@ -132,7 +134,7 @@ def contradict(file: Path) -> None:
         (truncate, f"evaluations/{LATER}.json is truncated or not JSON"),
         (link_out, f"{LATER}.json is a link, which is not followed"),
         (link_folder_out, f"no evaluation {LATER}; it has none"),
-        (contradict, "detour success: rows 0.3333, summary 0.9000"),
+        (contradict, f"evaluations/{LATER}.json is not the one that summary.json speaks of"),
     ],
 )
 def test_a_later_evaluation_is_not_trusted(

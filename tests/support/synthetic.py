@@ -39,6 +39,7 @@ from jepa_compare.runs.records import (
     SummaryFile,
 )
 from jepa_compare.system import files
+from tests.support.signing import sign
 
 KINDS = ("same", "door", "detour")
 FLOORS = {
@@ -247,30 +248,29 @@ def write_run(
             ],
         ),
     )
-    steps = 600
+    steps = config["training"]["steps"]
     finished = state == "completed" or status == "diverged"
     state = "failed" if status == "diverged" else state
-    done = steps if state == "completed" else 370
+    done = steps if state == "completed" else min(370, steps)
     _write(path / layout.STATUS, _status(state, done, steps, exception))
     drawn = files.content_hash([loss.name, {**(changes or {}), **overrides}])
     rng = np.random.default_rng([seed, int(drawn, 16), 8])  # 8: the losses come out in their order
-    if state != "queued":
-        lines = _curves(rng, loss, done, rows, status)
-        (path / layout.METRICS).write_text(
-            "".join(_json({"step": row.step, **row.values}) + "\n" for row in lines)
-        )
+    lines = [] if state == "queued" else list(_curves(rng, loss, done, rows, status))
     if not finished:
+        _write_rows(path, lines)
         return path
     result = _evaluate(loss.success, seed, tasks, rng, loss.seed_sd)
     values = {**_metrics(loss, result, rng), **(metrics or {})}
     values = {key: value if status != "diverged" else np.nan for key, value in values.items()}
-    summary = replace(_summary(loss, status, values, seed, tasks, rng), **(provenance or {}))
-    _write(path / layout.SUMMARY, summary)
+    _write_rows(path, [*lines, MetricsRow(step=done, values=values)])
+    summary = _summary(loss, status, values, seed, tasks, rng)
+    summary = replace(summary, run=digest, steps=done, **(provenance or {}))
     recorded = result if metrics is None and status != "diverged" else None
     _write(
         path / layout.EVALUATIONS / f"{summary.evaluation}.json",
         EvaluationFile(
             schema_version=SCHEMA_VERSION,
+            run=digest,
             settings=config["evaluation"],
             step=done,
             metrics=values,
@@ -282,6 +282,7 @@ def write_run(
         ),
     )
     _write_floors(sweep, seed, tasks)
+    sign(path, files.finite(encode(summary)))
     if figures:
         _write_figures(path, seed)
     return path
@@ -497,6 +498,12 @@ def _write_figures(path: Path, seed: int) -> None:
     for name in ("rollouts.png", "planning.png", "spectrum.png"):
         (folder / name).write_bytes(png)
     (folder / "planning.gif").write_bytes(gif)
+
+
+def _write_rows(path: Path, rows: Iterable[MetricsRow]) -> None:
+    text = "".join(_json({"step": row.step, **row.values}) + "\n" for row in rows)
+    if text:
+        (path / layout.METRICS).write_text(text)
 
 
 def _write(path: Path, record: Any) -> None:

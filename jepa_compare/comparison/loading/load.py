@@ -13,6 +13,7 @@ from pathlib import Path
 from jepa_compare.comparison.loading.history import damaged_lines
 from jepa_compare.comparison.loading.parse import parse_run
 from jepa_compare.comparison.loading.summary import is_evaluation_name, read_floor
+from jepa_compare.comparison.loading.verify import copies
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
 from jepa_compare.metrics import agree
 from jepa_compare.runs import layout
@@ -49,28 +50,28 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
             f" {layout.EVALUATIONS}/, without .json"
         )
     left_out: list[LeftOut] = []
-    cache: dict[tuple[Path, str, str], Floor | None] = {}
+    cache: dict[tuple[Path, str, str, str | None], Floor | None] = {}
     clock = time.time() if now is None else now
 
     def note(path: Path, what: What, reason: str) -> None:
         left_out.append(LeftOut(path=path, what=what, reason=shown(reason)))
 
-    def floors(path: Path, policy: str, key: str) -> Floor | None:
+    def floors(path: Path, policy: str, key: str, digest: str | None) -> Floor | None:
         """Runs of one sweep share its floors: read each once."""
         has_floors = (path / layout.FLOORS).is_dir()
-        slot = (path if has_floors else path.parent, policy, key)
+        slot = (path if has_floors else path.parent, policy, key, digest)
         if slot not in cache:
             try:
-                cache[slot] = read_floor(path, policy, key)
+                cache[slot] = read_floor(path, policy, key, digest)
             except Damaged as damage:
                 note(slot[0] / layout.FLOORS, "file", str(damage))
                 cache[slot] = None
         return cache[slot]
 
-    runs: list[Run] = []
+    found: list[tuple[Run, frozenset[str]]] = []
     for path in dict.fromkeys(_directories(roots, left_out)):
         try:
-            runs.append(parse_run(path, note, floors, clock, evaluation))
+            found.append(parse_run(path, note, floors, clock, evaluation))
         except Damaged as damage:
             note(path, "run", str(damage))
             continue
@@ -84,6 +85,10 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
             left_out.append(
                 LeftOut(path=path / layout.METRICS, what="lines", reason=reason, count=skipped)
             )
+    copied = copies(found)
+    for place, reason in copied.items():
+        note(found[place][0].path, "run", reason)
+    runs = [run for place, (run, _) in enumerate(found) if place not in copied]
     kept = _described_alike(_without_duplicates(runs, left_out), left_out)
     return Runs(runs=tuple(kept), left_out=tuple(dict.fromkeys(left_out)), roots=roots)
 

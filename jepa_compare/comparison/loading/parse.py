@@ -2,7 +2,8 @@
 
 A run needs a whole config.json. Every other file may be missing or damaged: what it would have said
 is then missing, a note says so, and the run is kept. A run counts with numbers only if its summary
-is whole and its status does not contradict it.
+is whole and its status does not contradict it. A run whose files contradict each other is left out
+(`verify`).
 """
 
 import re
@@ -17,6 +18,14 @@ from jepa_compare.comparison.loading.summary import (
     with_evaluation,
     with_later_evaluation,
     with_summary,
+)
+from jepa_compare.comparison.loading.verify import (
+    Contradiction,
+    Digests,
+    marks,
+    verify_config,
+    verify_digest,
+    verify_summary,
 )
 from jepa_compare.comparison.runs import Run
 from jepa_compare.runs import layout
@@ -41,13 +50,16 @@ _LATEST = 1e15  # of a time
 
 def parse_run(
     path: Path, note: Note, floors: FindFloor, now: float, evaluation: str | None = None
-) -> Run:
-    """The run in directory `path`; raises `Damaged` if it cannot be identified.
+) -> tuple[Run, frozenset[str]]:
+    """The run in directory `path`, and what no run of another seed shares with it (`verify.marks`);
+    raises `Damaged` if it cannot be identified, or contradicts itself.
 
     `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old. `evaluation` is
     the name of the one to take in place of the summary's; `Damaged` also if the run has it not.
     """
     config = _read_config(path)
+    verify_config(config)
+    digests: Digests = None
     try:
         status = _read_status(path)
     except Damaged as damage:
@@ -57,22 +69,28 @@ def parse_run(
     try:
         summary = read_record(SummaryFile, path, layout.SUMMARY)
         if summary is not None:
+            digests = verify_summary(path, config, summary)
             run = _finished(with_summary(run, summary, floors), status)
+    except Contradiction:
+        raise
     except Damaged as damage:
         note(path / layout.SUMMARY, "file", str(damage))
         summary = None
     if evaluation is not None:
-        run = with_later_evaluation(run, evaluation, floors)
+        run = with_later_evaluation(run, evaluation, floors, digests)
     elif run.evaluation is not None:
+        verify_digest(path, digests, f"{layout.EVALUATIONS}/{run.evaluation}.json")
         try:
             run = with_evaluation(run, read_evaluation(path, run.evaluation))
+        except Contradiction:
+            raise
         except Damaged as damage:
             file = path / layout.EVALUATIONS / f"{run.evaluation}.json"
             note(file, "file", str(damage))
     if summary is None:
-        return run
+        return run, frozenset()
     others = tuple(name for name in evaluation_names(path) if name != run.evaluation)
-    return replace(run, other_evaluations=others)
+    return replace(run, other_evaluations=others), marks(path, digests)
 
 
 def _read_config(path: Path) -> ConfigFile:

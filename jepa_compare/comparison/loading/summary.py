@@ -16,11 +16,20 @@ from types import NoneType
 
 import numpy as np
 
+from jepa_compare.comparison.loading.verify import (
+    Contradiction,
+    Digests,
+    verify_digest,
+    verify_evaluation,
+    verify_means,
+    verify_ranges,
+)
 from jepa_compare.comparison.runs import Floor, Run, TaskRows, What
 from jepa_compare.metrics import PREFIX, describe
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.descriptions import read_descriptions
+from jepa_compare.runs.digests import file_digest
 from jepa_compare.runs.evaluation_records import Column, EvaluationFile, FloorFile
 from jepa_compare.runs.reader import read_record
 from jepa_compare.runs.records import SCHEMA_VERSION, SummaryFile
@@ -43,12 +52,11 @@ _COLUMNS = {
     "final_distance": {float, int, NoneType},
     "steps": {float, int, NoneType},
 }
-_ROUNDING = 1e-4  # by which a rate in the summary may differ from the rows behind it
 
 Note = Callable[[Path, What, str], None]
 """Called with (path, kind of `LeftOut`, reason) for each part that is not used."""
-FindFloor = Callable[[Path, str, str], Floor | None]
-"""Called with (run directory, policy, key)."""
+FindFloor = Callable[[Path, str, str, str | None], Floor | None]
+"""Called with (run directory, policy, key, digest of the file or None where nothing vouches)."""
 
 
 def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
@@ -82,7 +90,7 @@ def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
         metrics=_metrics(summary.metrics, layout.SUMMARY),
         untrained=_metrics(summary.untrained, layout.SUMMARY),
         evaluation=summary.evaluation,
-        floors=_floors(run.path, summary.floors, layout.SUMMARY, floors),
+        floors=_floors(run.path, summary.floors, layout.SUMMARY, floors, _digests(summary)),
         collapsed_at=summary.collapsed_at,
         alarms=tuple((a.step, shown(a.message)) for a in summary.alarms[:_MOST_ALARMS]),
         provenance=provenance,
@@ -122,17 +130,29 @@ def _metrics(values: Mapping[str, float | None], file: str) -> dict[str, float]:
         if math.isfinite(value) and abs(value) > _LARGEST:
             raise Damaged(f"{file}: {shown(key)} is {value:g}, beyond any measurement")
         if not _describe(key).allows(value):
-            raise Damaged(f"{file}: {shown(key)} cannot be {value:g}")
+            raise Contradiction(f"{file}: {shown(key)} cannot be {value:g}")
         numbers[named(key)] = value
     return numbers
 
 
-def _floors(path: Path, keys: Mapping[str, str], file: str, floors: FindFloor) -> dict[str, Floor]:
+def _digests(summary: SummaryFile) -> Digests:
+    return summary.digests if summary.schema_version >= SCHEMA_VERSION else None
+
+
+def _floors(
+    path: Path, keys: Mapping[str, str], file: str, floors: FindFloor, digests: Digests
+) -> dict[str, Floor]:
     for policy, key in keys.items():
         _require_stem(policy, f"{file}: floors")
         _require_stem(key, f"{file}: floors.{policy}")
-    present = {policy: floors(path, policy, key) for policy, key in keys.items()}
+    present = {
+        policy: floors(path, policy, key, _expected(digests, key)) for policy, key in keys.items()
+    }
     return {policy: floor for policy, floor in present.items() if floor is not None}
+
+
+def _expected(digests: Digests, key: str) -> str | None:
+    return None if digests is None else digests.get(f"{layout.FLOORS}/{key}.json", "")
 
 
 def _require_stem(value: str, name: str) -> None:
@@ -163,9 +183,9 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
     evaluated. Raises `Damaged` if they contradict each other."""
     name = f"{layout.EVALUATIONS}/{run.evaluation}.json"
     _metrics(evaluation.metrics, name)
+    verify_evaluation(run, evaluation, name)
     tasks = _tasks(evaluation.tasks, name)
     descriptions = read_descriptions(evaluation.descriptions, name)
-    _agree(tasks, run.metrics)
     settings = flatten(evaluation.settings, f"{name}: settings")
     config = dict(run.config)
     if settings:
@@ -178,6 +198,7 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
         kept = _OF_TRAINING + _STOPS_BY * stops
         config |= {key: run.config[key] for key in kept if key in run.config}
     older = evaluation.schema_version < SCHEMA_VERSION
+    verify_ranges(replace(run, descriptions=descriptions))
     return replace(
         run,
         tasks=tasks,
@@ -188,7 +209,7 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
     )
 
 
-def with_later_evaluation(run: Run, name: str, floors: FindFloor) -> Run:
+def with_later_evaluation(run: Run, name: str, floors: FindFloor, digests: Digests) -> Run:
     """The run with what the evaluation `name` says in place of the one that its summary holds:
     metrics, tasks, floors and settings. The status stays that of the run's end.
 
@@ -199,15 +220,16 @@ def with_later_evaluation(run: Run, name: str, floors: FindFloor) -> Run:
     known = evaluation_names(run.path)
     if name not in known:
         raise Damaged(f"no evaluation {name}; it has {', '.join(known[:6]) or 'none'}")
-    evaluation = read_evaluation(run.path, name)
     file = f"{layout.EVALUATIONS}/{name}.json"
+    evaluation = read_evaluation(run.path, name)
+    verify_digest(run.path, digests, file)
     run = replace(
         run,
         metrics=_metrics(evaluation.metrics, file),
         untrained=_metrics(evaluation.untrained, file),
         evaluation=name,
         later=name != run.evaluation,
-        floors=_floors(run.path, evaluation.floors, file, floors),
+        floors=_floors(run.path, evaluation.floors, file, floors, digests),
     )
     return with_evaluation(run, evaluation)
 
@@ -245,17 +267,9 @@ def _tasks(kinds: Mapping[str, Mapping[str, Column]], file: str) -> dict[str, Ta
     return tasks
 
 
-def _agree(tasks: Mapping[str, TaskRows], metrics: Mapping[str, float]) -> None:
-    """Refuse rows that are not those behind the summary's numbers."""
-    for kind, rows in tasks.items():
-        reported = metrics.get(f"eval/success_{kind}", np.nan)
-        recorded = rows.success[~np.isnan(rows.success)]
-        if len(recorded) and np.isfinite(reported) and abs(recorded.mean() - reported) > _ROUNDING:
-            raise Damaged(f"{kind} success: rows {recorded.mean():.4f}, summary {reported:.4f}")
-
-
-def read_floor(path: Path, policy: str, key: str) -> Floor | None:
-    """floors/<key>.json of the run's own directory or of the sweep; None if there is none."""
+def read_floor(path: Path, policy: str, key: str, digest: str | None) -> Floor | None:
+    """floors/<key>.json of the run's own directory or of the sweep; None if there is none and no
+    `digest` vouches for one. Raises `Damaged` for a file with another digest."""
     name = f"{layout.FLOORS}/{key}.json"
     for directory in (path, path.parent):
         floor = read_record(FloorFile, directory, layout.FLOORS, f"{key}.json")
@@ -263,6 +277,9 @@ def read_floor(path: Path, policy: str, key: str) -> Floor | None:
             continue
         if floor.policy != policy:
             raise Damaged(f"{name} is not a floor of policy {policy}")
+        if digest is not None and file_digest(directory, layout.FLOORS, f"{key}.json") != digest:
+            raise Damaged(f"{name} is not the one that {path.name} used (its digest)")
+        verify_means(floor.tasks, floor.metrics, name)
         return Floor(
             key=key,
             policy=policy,
@@ -270,4 +287,6 @@ def read_floor(path: Path, policy: str, key: str) -> Floor | None:
             metrics=_metrics(floor.metrics, name),
             tasks=_tasks(floor.tasks, name),
         )
+    if digest is not None:
+        raise Damaged(f"{name} is missing")
     return None
