@@ -44,7 +44,7 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
 def test_a_mistake_in_the_last_job_costs_nothing(tmp_path: Path) -> None:
     result = command("-m", "aux_loss=vicreg", "seed=0,-1", cwd=tmp_path, check=False)
     assert result.returncode == 2
-    assert result.stderr.strip() == "jepa_compare: seed=-1: must be at least 0"
+    assert result.stderr.strip() == "jepa_compare: seed=-1: must be at least 0 (in the job seed=-1)"
     assert list(tmp_path.iterdir()) == []
 
 
