@@ -100,5 +100,5 @@ class Objective(nn.Module):
 
     def on_step_end(self, progress: float) -> None:
         """After the optimiser's step: what follows the weights follows now."""
-        self.model.on_step_end()
+        self.model.on_step_end(progress)
         self.aux_loss.on_step_end(progress)

@@ -32,6 +32,10 @@ from jepa_compare.sweep.plan import parse_command_line
         ("aux_loss.weight=true", "aux_loss.weight=True: must be a number"),
         ("aux_loss.target=own", "aux_loss.target=own: must be one of shared, stop_grad, ema"),
         ("aux_loss.target_decay=2", "aux_loss.target_decay=2: must be between 0 and 1"),
+        (
+            "aux_loss.final_target_decay=2",
+            "aux_loss.final_target_decay=2: must be null or between 0 and 1",
+        ),
         ("evaluation.planning.tasks=0", "evaluation.planning.tasks=0: must be at least 1"),
         ("tracking.mode=on", "tracking.mode=on: must be one of auto, online"),
         ("device=gpu", "device=gpu: must be one of auto, cpu, cuda, cuda:<index>"),
