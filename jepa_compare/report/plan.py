@@ -9,7 +9,7 @@ import numpy as np
 
 from jepa_compare.comparison.compare import compare
 from jepa_compare.comparison.conclusion import family_size, plural, unit_text
-from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison, Pair
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import POWER, sd_range, seeds_to_decide, t_test
