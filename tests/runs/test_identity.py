@@ -112,7 +112,7 @@ def test_what_can_change_the_weights_is_not(one: list[str], other: list[str]) ->
 def test_a_key_that_was_added_later_counts_where_it_departs_from_the_old_behaviour() -> None:
     old = dict(composed())
     new = old | {"training": old["training"] | {"momentum": 0.9}}
-    added = ADDED | {"training.momentum": 0.9}
+    added = {**ADDED, "training.momentum": 0.9}
     assert run_hash(new, added) == run_hash(old, added) == run_hash(old)
     other = old | {"training": old["training"] | {"momentum": 0.5}}
     assert run_hash(other, added) != run_hash(old)
