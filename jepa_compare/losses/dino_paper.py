@@ -86,7 +86,8 @@ class DINOPaper(DINO):
 
     def prepare(self, step: int, progress: float, generator: torch.Generator) -> None:
         super().prepare(step, progress, generator)
-        # Without a gradient the optimiser leaves them alone, moments and weight decay included.
+        # Without a gradient the optimiser leaves them alone, moments and weight decay included;
+        # a compiled step is compiled once more when they are let go.
         self.student.prototypes.requires_grad_(progress >= self.frozen_fraction)
 
     def forward(self, latents: Latents) -> AuxOutput:
