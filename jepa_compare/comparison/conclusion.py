@@ -1,10 +1,11 @@
 """A comparison in words. It names a winner only where the tests do."""
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.results import AnalysisSet, Estimate, Pair, Row
+from jepa_compare.comparison.results import Beaten, Estimate, Pair, Row, TopGroup
 from jepa_compare.comparison.statistics import ALPHA
 from jepa_compare.metrics import Metric
 
@@ -59,13 +60,23 @@ def is_better(metric: Metric, difference: float) -> bool:
     return difference > 0 if metric.better == "higher" else difference < 0
 
 
+def size_text(metric: Metric, size: float) -> str:
+    """A bound that holds, so rounded down: "at least 0.08 px"; more digits where it would be 0."""
+    for digits in range(metric.decimals, metric.decimals + 3):
+        down = math.floor(size * 10**digits) / 10**digits
+        if down > 0:
+            return f"by at least {down:.{digits}f}{unit_text(metric)}"
+    return "by more than 0"
+
+
 def with_sentence(pair: Pair, metric: Metric) -> Pair:
     """The pair with its sentence.
 
-    "A over B: +0.12 [0.08, 0.16] door success, 10 seeds, p = .002", where p is Holm-corrected.
+    "A over B: +0.12 [0.08, 0.16] detour success, 10 seeds, p = .002", where p is corrected. Of an
+    exploratory metric it states the difference and claims nothing.
     """
     unit, seeds = unit_text(metric), plural(len(pair.differences), "seed")
-    a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
+    a, b, mean, interval, decision = pair.a, pair.b, pair.mean, pair.interval, pair.decision
     if pair.note:
         seen = f" ({metric.text(mean, signed=True)}{unit})" if pair.differences else ""
         sentence = f"{a} and {b}: no conclusion on {metric.label}, {pair.note}{seen}"
@@ -73,106 +84,137 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
     assert interval is not None  # every tested pair has one
     if pair.separable and metric.better is not None and not is_better(metric, mean):
         a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
-    difference = f"{metric.text(mean, signed=True)}{unit} {interval_text(metric, interval)}"
-    p = p_text(pair.p_holm)
-    if not pair.separable:
+    digits = metric.decimals
+    while float(f"{abs(mean):.{digits}f}") == 0 < abs(mean) and digits < 9:
+        digits += 1  # never a winner by "+0.00 [0.00, 0.00]"
+    fine = dataclasses.replace(metric, decimals=digits)
+    difference = f"{fine.text(mean, signed=True)}{unit} {interval_text(fine, interval)}"
+    p = "" if math.isnan(pair.p_holm) else f", {p_text(pair.p_holm)}"
+    margin = decision.margin if decision else None
+    within = f"less than {metric.text(margin)}{unit}" if margin is not None else ""
+    if decision is None:
+        sentence = f"{a} - {b}: {difference} {metric.label}, {seeds}{p} (exploratory)"
+    elif decision.answer == "equal":
+        within = within.removeprefix("less than ")
+        sentence = f"{a} and {b}: equal within {within} by {metric.label}, {seeds} ({difference})"
+    elif decision.answer == "undecided":
+        needed = decision.seeds_needed
+        more = f"; about {needed} seeds would decide" if needed else ""
         sentence = (
-            f"{a} and {b}: not separable by {metric.label} with {seeds} ({difference}, {p};"
-            f" {detectable_text(metric, pair.detectable)})"
+            f"{a} and {b}: not separable by {metric.label} with {seeds} ({difference}{p};"
+            f" {detectable_text(metric, pair.detectable)}{more})"
         )
     elif metric.better is not None:
-        sentence = f"{a} over {b}: {difference} {metric.label}, {seeds}, {p}"
+        small = f", by {within}" if decision.within_margin else ""
+        sentence = f"{a} over {b}{small}: {difference} {metric.label}, {seeds}{p}"
     else:
         sentence = (
-            f"{a} and {b} differ: {difference} {metric.label}, {seeds}, {p} (neither direction is"
+            f"{a} and {b} differ: {difference} {metric.label}, {seeds}{p} (neither direction is"
             " better)"
         )
     return dataclasses.replace(pair, sentence=sentence)
 
 
+def _winner(pair: Pair, metric: Metric) -> str | None:
+    if not pair.separable or metric.better is None:
+        return None
+    return pair.a if is_better(metric, pair.mean) else pair.b
+
+
+def find_top(
+    rows: Sequence[Row], estimates: Mapping[str, Estimate], pairs: Sequence[Pair], metric: Metric
+) -> TopGroup:
+    """The rows that no row beats, as far as they may lead, and what they beat."""
+    beats: dict[str, list[Pair]] = {row.label: [] for row in rows}  # by the row that is beaten
+    for pair in pairs if metric.downstream else ():
+        if {pair.a, pair.b} <= beats.keys() and (winner := _winner(pair, metric)) is not None:
+            beats[pair.b if winner == pair.a else pair.a].append(pair)
+    scored = [row for row in rows if estimates[row.label].n]
+    unranked = tuple(
+        row.label
+        for row in scored
+        if estimates[row.label].n < 2
+        or row.counts.get("diverged", 0) == sum(run.status is not None for run in row.runs)
+    )
+    top = tuple(row.label for row in scored if not beats[row.label] and row.label not in unranked)
+    beaten = []
+    for label in (row.label for row in scored if beats[row.label]):
+        of_top = [pair for pair in beats[label] if _winner(pair, metric) in top] or beats[label]
+        decisions = [pair.decision for pair in of_top if pair.decision is not None]
+        within = all(decision.within_margin for decision in decisions)
+        beaten.append(
+            Beaten(
+                row=label,
+                by=tuple(str(_winner(pair, metric)) for pair in of_top),
+                at_least=min(decision.at_least for decision in decisions),
+                by_less_than=decisions[0].margin if within else None,
+            )
+        )
+    equal = tuple(
+        (pair.a, pair.b)
+        for pair in pairs
+        if pair.decision and pair.decision.answer == "equal" and {pair.a, pair.b} <= {*top}
+    )
+    return TopGroup(
+        top=top if metric.downstream and len(scored) > 1 else (),
+        beaten=tuple(beaten),
+        equal=equal,
+        unranked=unranked,
+    )
+
+
 def best_row(
-    rows: Sequence[Row],
-    estimates: Mapping[str, Estimate],
-    pairs: Sequence[Pair],
-    metric: Metric,
+    rows: Sequence[Row], estimates: Mapping[str, Estimate], pairs: Sequence[Pair], metric: Metric
 ) -> str | None:
-    """The row that beats every other in a test that separates them, on a downstream metric.
-
-    A row without a score is no rival: none of its runs ended, which the warnings say.
-    """
-    rows = _scored(rows, estimates)
-    if not metric.downstream or len(rows) < 2:
-        return None
-    leader = leading_row(rows, estimates, metric)
-    return leader if leader is not None and not _rivals(leader, rows, pairs, metric) else None
-
-
-def _rivals(leader: str, rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric) -> list[str]:
-    """Rows that no test shows to be worse than `leader`."""
-    beaten = {label for pair in pairs for label in (pair.a, pair.b) if _beats(pair, leader, metric)}
-    return [row.label for row in rows if row.label != leader and row.label not in beaten]
-
-
-def _beats(pair: Pair, label: str, metric: Metric) -> bool:
-    """Whether the test shows that the row with this label is better than the other."""
-    mean = pair.mean if pair.a == label else -pair.mean
-    return pair.separable and label in (pair.a, pair.b) and is_better(metric, mean)
-
-
-def _scored(rows: Sequence[Row], estimates: Mapping[str, Estimate]) -> list[Row]:
-    return [row for row in rows if estimates[row.label].n]
-
-
-def leading_row(
-    rows: Sequence[Row], estimates: Mapping[str, Estimate], metric: Metric
-) -> str | None:
-    """The row with the best mean; None without a direction or a score."""
-    scored = [row.label for row in _scored(rows, estimates)]
-    if metric.better is None or not scored:
-        return None
-    pick = max if metric.better == "higher" else min
-    return pick(scored, key=lambda label: estimates[label].mean)
+    """The row that beats every other one with a score; None where there is none."""
+    top = find_top(rows, estimates, pairs, metric).top
+    others = [row.label for row in rows if estimates[row.label].n and row.label not in top]
+    beaten = {
+        pair.b if pair.a == top[0] else pair.a
+        for pair in pairs
+        if len(top) == 1 and _winner(pair, metric) == top[0]
+    }
+    return top[0] if len(top) == 1 and others and {*others} <= beaten else None
 
 
 def write_conclusion(
     rows: Sequence[Row],
-    estimates: Mapping[tuple[AnalysisSet, str, str], Estimate],
-    pairs: Mapping[tuple[AnalysisSet, str], Sequence[Pair]],
+    estimates: Mapping[str, Estimate],
+    pairs: Sequence[Pair],
     primary: Metric,
-    tested: Sequence[Metric],
     baseline: str | None,
 ) -> tuple[str, ...]:
-    """The conclusion on the primary metric, what could have been seen, then the rest.
-
-    In this order: all runs; the smallest detectable difference; healthy runs only, if that is
-    another conclusion; each other downstream metric.
-    """
-
-    def on(metric: Metric, analysis_set: AnalysisSet) -> str:
-        of_metric = {row.label: estimates[analysis_set, metric.key, row.label] for row in rows}
-        tests = pairs.get((analysis_set, metric.key), ())
-        return conclusion(rows, of_metric, tests, metric, baseline)
-
-    sentences = [on(primary, "all")]
-    tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
+    """The answer, then the smallest difference that could have been seen."""
+    sentences = [conclusion(rows, estimates, pairs, primary, baseline)]
+    tests = [pair for pair in pairs if not pair.note]
     if tests:
-        seeds = statistics.median_low(len(pair.differences) for pair in tests)
-        what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
-        family = family_size(pairs["all", primary.key])
-        over = f"median over pairs, power .8, corrected for {family} pairs"
-        sentences.append(
-            f"With {plural(seeds, 'seed')} {what} ({over if family > 1 else 'power .8'})."
+        counts = sorted({len(pair.differences) for pair in tests})
+        seeds = (
+            plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
         )
-    healthy = on(primary, "healthy")
-    if healthy != sentences[0]:
-        sentences.append(f"Healthy runs only: {healthy}")
-    sentences += [on(metric, "all") for metric in tested if metric != primary]
+        what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
+        family = tests[0].decision.pairs if tests[0].decision else 1
+        over = f"median over pairs, power .8, corrected for {family} pairs"
+        sentences.append(f"With {seeds} {what} ({over if family > 1 else 'power .8'}).")
     return tuple(sentences)
 
 
-def family_size(pairs: Sequence[Pair]) -> int:
-    """Pairs that Holm's correction counts: two common seeds, and nothing that confounds them."""
-    return sum(len(pair.differences) > 1 and not pair.confounded for pair in pairs)
+def _joined(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _losses(rows: Sequence[Row]) -> str:
+    """ "; of vicreg's 4 seeds 1 failed": what a reader must not miss."""
+    parts = [
+        f"{row.label}: {', '.join(f'{n} {o}' for o, n in row.counts.items() if o in _NO_RESULT)}"
+        f" of {plural(len(row.runs), 'run')}"
+        for row in rows
+        if any(outcome in row.counts for outcome in _NO_RESULT)
+    ]
+    return f" ({listed(parts, 4)})" if parts else ""
+
+
+_NO_RESULT = ("diverged", "failed", "interrupted")
 
 
 def conclusion(
@@ -182,57 +224,73 @@ def conclusion(
     metric: Metric,
     baseline: str | None = None,
 ) -> str:
-    """One or two sentences on one metric. Rows without a score are left aside."""
-    every, rows = len(rows), _scored(rows, estimates)
-    pairs = [pair for pair in pairs if estimates[pair.a].n and estimates[pair.b].n]
-    if not rows:
-        return f"No run has a score for {metric.label}."
+    """The answer in one sentence; of each pair it tells the pair's own seeds."""
+    scored = [row for row in rows if estimates[row.label].n]
+    tested = [pair for pair in pairs if not pair.note]
+    if not scored:
+        return f"No run has a score for {metric.label}{_losses(rows)}."
     if not metric.downstream:
         return f"{metric.label} is a diagnostic: it ranks nothing."
-    if len(rows) < 2:
-        return f"One row with a score for {metric.label}: there is nothing to compare."
-    leader = leading_row(rows, estimates, metric)
-    assert leader is not None  # a downstream metric has a direction
-    rivals = _rivals(leader, rows, pairs, metric)
-    of_leader = [pair for pair in pairs if leader in (pair.a, pair.b)]
-    if not rivals:
-        others = "every other row" + " with a score" * (every > len(rows))
-        closest = min(of_leader, key=lambda pair: abs(pair.mean)).sentence
-        return f"{leader} is best by {metric.label}, separable from {others} ({closest})."
-    tested = [pair for pair in pairs if not pair.note]
+    if len(scored) < 2:
+        return (
+            f"One row with a score for {metric.label}: there is nothing to compare{_losses(rows)}."
+        )
     if not tested:
-        if max(estimates[row.label].n for row in rows) < 2:
+        if max(estimates[row.label].n for row in scored) < 2:
             return (
-                f"One seed per row: no interval, no test and no winner by {metric.label}. More"
-                " seeds (seed=0,1,2,3,4) would tell."
+                f"One seed per row: no interval, no test and no row leads by {metric.label}. More"
+                f" seeds (seed=0,1,2,3,4) would tell{_losses(rows)}."
             )
         if not pairs:
-            return (
-                f"{len(rows)} rows are too many to test every pair; name a baseline, or group with"
-                " --by."
-            )
-        return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}."
-    separable = sum(pair.separable for pair in tested)
-    tally = (
-        f"{separable} of {len(tested)} tested pair{'s are' if len(tested) > 1 else ' is'} separable"
-        " at p < .05, Holm-corrected."
-    )
+            return f"{len(scored)} rows are too many to test every pair; name a baseline, or group with --by."
+        return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}{_losses(rows)}."
+    answer = find_top(rows, estimates, pairs, metric)
+    counts = sorted({len(pair.differences) for pair in tested})
+    seeds = plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
     if baseline is not None:
-        better = sum(
-            _beats(pair, pair.a if pair.b == baseline else pair.b, metric) for pair in tested
-        )
+        better = [pair for pair in tested if _winner(pair, metric) not in (None, baseline)]
         return (
-            f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
-            f" {tally}"
+            f"By {metric.label}, {len(better)} of {len(tested)} tested rows are better than"
+            f" {baseline} with {seeds}{_losses(rows)}."
         )
-    met = {label for pair in of_leader for label in (pair.a, pair.b)}
-    if any(estimates[row.label].n > 1 and row.label not in met for row in rows):
+    met = {label for pair in pairs for label in (pair.a, pair.b)}
+    if len(pairs) < len(met) * (len(met) - 1) / 2:
+        separable = sum(pair.separable for pair in tested)
         return (
-            f"{len(rows)} rows are too many to test every pair: losses are tested where all other"
-            f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
+            f"{len(scored)} rows are too many to test every pair: losses are tested where all other"
+            f" settings agree; {separable} of {len(tested)} tested pairs are separable."
         )
-    seeds = max(len(pair.differences) for pair in tested)
-    return (
-        f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {listed(rivals, 3)} with {plural(seeds, 'seed')}. {tally}"
-    )
+    alone = f"; {_joined(answer.unranked)}: not ranked" if answer.unranked else ""
+    if not answer.beaten or not answer.top:
+        word = "are not separable" if not answer.equal else "are equal or not separable"
+        names = listed(list(answer.top), 6)
+        return f"No row leads by {metric.label}: {names} {word} with {seeds}{alone}{_losses(rows)}."
+    return f"{_leading(answer, pairs, metric, seeds)}{alone}{_losses(rows)}."
+
+
+def _leading(answer: TopGroup, pairs: Sequence[Pair], metric: Metric, seeds: str) -> str:
+    """ "a and b lead by detour success with 3 seeds, not separable from each other; both beat c
+    by at least 0.08"."""
+    top, several = answer.top, len(answer.top) > 1
+    text = f"{_joined(top)} lead{'' if several else 's'} by {metric.label} with {seeds}"
+    if several:
+        margin = next((p.decision.margin for p in pairs if p.decision), None)
+        all_equal = len(answer.equal) == len(top) * (len(top) - 1) // 2
+        text += (
+            f", equal within {metric.text(margin)}{unit_text(metric)}"
+            if all_equal and margin is not None
+            else ", not separable from each other"
+        )
+    clauses: dict[tuple[str, ...], list[str]] = {}
+    for beaten in answer.beaten:
+        size = size_text(metric, beaten.at_least)
+        if beaten.by_less_than is not None:
+            size = f"by less than {metric.text(beaten.by_less_than)}{unit_text(metric)}"
+        clauses.setdefault(tuple(sorted(beaten.by, key=str)), []).append(f"{beaten.row} {size}")
+    for by, beaten in clauses.items():
+        if {*by} == {*top}:
+            who = ("both beat" if len(top) == 2 else "all beat") if several else "it beats"
+        else:
+            who = f"{_joined(by)} beat{'' if len(by) > 1 else 's'}"
+        text += f"; {who} {_joined(beaten)}"
+    return text

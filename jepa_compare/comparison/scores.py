@@ -19,7 +19,6 @@ from jepa_compare.comparison.runs import Floor, Run
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
 from jepa_compare.metrics import Metric, reference_policies
 
-
 Worst = Mapping[str, float]
 """By metric key: what a diverged run counts with."""
 
