@@ -1,8 +1,8 @@
 """The results of a comparison: plain frozen records that tables, figures and the page are made of.
 
 Two analysis sets stand side by side. "all": a collapsed run counts with its own score, a diverged
-one with the worst score that there is, a failed, interrupted or unfinished one is missing (its pairs are
-dropped and counted). "healthy": only runs whose status is healthy.
+one with the worst score that there is, a failed, interrupted or unfinished one is missing (its
+pairs are dropped and counted). "healthy": only runs whose status is healthy.
 """
 
 import math
