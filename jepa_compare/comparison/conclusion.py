@@ -242,7 +242,9 @@ def conclusion(
                 f" seeds (seed=0,1,2,3,4) would tell{_losses(rows)}."
             )
         if not pairs:
-            return f"{len(scored)} rows are too many to test every pair; name a baseline, or group with --by."
+            return (
+                f"{len(scored)} rows are too many to test every pair; name a baseline, or group by."
+            )
         return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}{_losses(rows)}."
     answer = find_top(rows, estimates, pairs, metric)
     counts = sorted({len(pair.differences) for pair in tested})

@@ -31,6 +31,7 @@ def find_warnings(
     return (
         *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
+        *_about_tuning(rows),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
         *_about_tasks(runs),
@@ -64,6 +65,23 @@ def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:
     ]
 
 
+def _about_tuning(rows: Sequence[Row]) -> list[str]:
+    losses = Counter(row.runs[0].loss for row in rows)
+    several = [loss for loss, count in losses.items() if count > 1]
+    warnings: list[str] = []
+    if several:
+        warnings.append(
+            f"Rows differ in settings of {listed(several)}: the best of several settings looks"
+            " better than it is (winner's curse). Run the chosen one again with fresh seeds."
+        )
+    if len(losses) > 1:
+        warnings.append(
+            "Not tuned: learning rate and weights are as shipped, picked by hand, or as given on"
+            " the command line. Others may change the order."
+        )
+    return warnings
+
+
 def _about_outcomes(rows: Sequence[Row]) -> list[str]:
     warnings: list[str] = []
     for row in rows:
@@ -72,7 +90,7 @@ def _about_outcomes(rows: Sequence[Row]) -> list[str]:
             continue
         effects: list[str] = []
         if "diverged" in row.counts:
-            effects.append("a diverged run counts with its untrained encoder's score")
+            effects.append("a diverged run counts with the worst score there is")
         if any(o in row.counts for o in ("failed", "interrupted", "running", "queued")):
             effects.append("a run without a result is missing")
         effect = f" ({'; '.join(effects)})" if effects else ""
