@@ -7,14 +7,16 @@ alone. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
 
     schema_version   3
     primary, smallest_effect, baseline, best, answer {top, beaten [{row, by, at_least,
-                     by_less_than}], equal, unranked}, conclusion [sentences], warnings [sentences], axes [config keys]
+                     by_less_than}], equal, unranked},
+                     conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
     rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
                        counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, analysis_set, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
-                       separable, decision, confounded [keys], note, sentence, differences {seed: a - b}}]
+                       separable, decision, confounded [keys], note, sentence,
+                       differences {seed: a - b}}]
     unswept          [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
