@@ -1,0 +1,31 @@
+"""The answer before and after it is worded: who leads, what is beaten, who never leads."""
+
+from pathlib import Path
+
+from jepa_compare.comparison import compare, load_runs
+from tests.support.scored import write_scores
+from tests.support.synthetic import DEFAULT_LOSSES, write_run
+
+SUCCESS = "eval/success_detour"
+
+
+def test_a_diverged_loss_never_ranks_above_a_collapsed_one(tmp_path: Path) -> None:
+    write_scores(tmp_path, {"none": {0: 0.0, 1: 0.01, 2: 0.0}}, SUCCESS)
+    for seed in range(3):
+        write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=seed, status="diverged")
+    for metric in (SUCCESS, "probe_rmse"):
+        comparison = compare(load_runs(tmp_path), metric=metric)
+        assert [row.label for row in comparison.rows] == ["none", "dino"]
+        assert "dino" in comparison.answer.unranked and "dino" not in comparison.answer.top
+        assert "dino: 3 diverged of 3 runs" in comparison.conclusion[0]
+
+
+def test_a_row_with_one_seed_never_leads(tmp_path: Path) -> None:
+    scores = {
+        "vicreg": {0: 0.99},
+        "dino": {0: 0.4, 1: 0.42, 2: 0.41},
+        "none": {0: 0.0, 1: 0.02, 2: 0.01},
+    }
+    comparison = compare(load_runs(write_scores(tmp_path, scores, SUCCESS)))
+    assert comparison.answer.top == ("dino",) and comparison.answer.unranked == ("vicreg",)
+    assert "vicreg: not ranked" in comparison.conclusion[0]
