@@ -69,6 +69,18 @@ def _imported(key: str, target: str, base: type) -> type:
     return constructor
 
 
+def foreign_targets(config: Any) -> set[str]:
+    """Every `_target_` of a plain configuration that is not of this package: somebody's code."""
+    if isinstance(config, Mapping):
+        found = {text for value in config.values() for text in foreign_targets(value)}
+        target = config.get("_target_")
+        ours = isinstance(target, str) and target.startswith("jepa_compare.")
+        return found if target is None or ours else found | {str(target)}
+    if isinstance(config, (list, tuple)):
+        return {text for value in config for text in foreign_targets(value)}
+    return set()
+
+
 def _hint(name: str, accepted: list[str], reserved: tuple[str, ...]) -> str:
     """What an unknown key is called here, by the names that papers and other packages have for it,
     else the one that is spelled most like it."""
@@ -193,9 +205,10 @@ def check_source(config: Config, source: Source) -> None:
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} has"
                 f" {', '.join(suite.kinds)}"
             )
-        draws = generator(config.evaluation.seed, f"evaluation/{kind}")
         try:
-            suite.sample(draws, kind, planning.tasks, cpu)
+            for seed in config.evaluation.task_seeds():
+                draws = generator(seed, f"evaluation/{kind}")
+                suite.sample(draws, kind, planning.tasks, cpu)
         except ValueError as error:
             raise ConfigError(
                 f"evaluation.planning.kinds={kind}: data={config.data['name']} cannot make them:"

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
+from jepa_compare.system.terminal import say
+
 
 class ConfigError(ValueError):
     """A configuration that cannot run. Its message is one line: key, value, what is allowed."""
@@ -63,5 +65,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def exit_with_error(message: str) -> NoReturn:
     """One line on stderr and exit status 2, the shell's convention for a usage error."""
-    print(f"jepa_compare: {message}", file=sys.stderr)
+    say(f"jepa_compare: {message}", file=sys.stderr)
     raise SystemExit(2)

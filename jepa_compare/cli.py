@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jepa_compare.system.terminal import escape_tracebacks, say
+
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `report`, shared with scripts/aggregate.py."""
@@ -67,7 +69,7 @@ def report(arguments: argparse.Namespace) -> int:
             open_page=arguments.open,
         )
     except (ValueError, OSError) as error:
-        print(f"jepa-compare: {error}", file=sys.stderr)
+        say(f"jepa-compare: {error}", file=sys.stderr)
         return 1
     print(text, end="")
     return 0
@@ -96,7 +98,7 @@ def _status(arguments: argparse.Namespace) -> int:
     try:
         show_status(arguments.paths, arguments.watch)
     except ValueError as error:
-        print(f"jepa-compare: {error}", file=sys.stderr)
+        say(f"jepa-compare: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -105,6 +107,7 @@ def _add_reproduce(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser = commands.add_parser("reproduce", help="run a run again and compare its metrics")
     parser.add_argument("path", type=Path, metavar="RUN_DIR")
     parser.add_argument("--out", type=Path, help="keep the new run here")
+    parser.add_argument("--trust", action="store_true", help="import the code that it names")
     parser.set_defaults(run=_reproduce)
 
 
@@ -112,9 +115,9 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     from jepa_compare.sweep.commands.reproduce import reproduce
 
     try:
-        return 0 if reproduce(arguments.path, arguments.out) else 1
+        return 0 if reproduce(arguments.path, arguments.out, trust=arguments.trust) else 1
     except (RuntimeError, ValueError, OSError) as error:
-        print(f"jepa-compare: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"jepa-compare: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 
@@ -174,6 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for add in _SUBCOMMANDS:
         add(commands)
     arguments = parser.parse_args(argv)
+    escape_tracebacks()
     return arguments.run(arguments)
 
 

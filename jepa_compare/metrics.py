@@ -1,4 +1,4 @@
-"""What a metric is (label, unit, direction, range); reference policies; shared thresholds.
+"""What a metric is (label, unit, direction, range); shared thresholds.
 
 A user's own measure brings descriptions of its metrics, which travel with the evaluations on disk.
 
@@ -91,6 +91,12 @@ _rank = partial(Metric, low=0.0, decimals=1)
 # In the order of a table's columns. {k}, {kind} and {rest} stand for what a key has there.
 _BUILT_IN = (
     _rate(
+        key="eval/success_detour",
+        label="detour success",
+        about="share of planning tasks solved that the straight line to the goal fails; it measures"
+        " how the latent metric bends around walls under this planner, not what the latents know",
+    ),
+    _rate(
         key="eval/success_{kind}",
         label="{kind} success",
         about="share of planning tasks of this kind that were solved",
@@ -172,39 +178,20 @@ _BUILT_IN = (
     _rank(key="eval/lidar", label="LiDAR", about="effective rank of what tells trajectories apart"),
 )
 _PLACEHOLDERS = {"{k}": r"(?P<k>\d+)", "{kind}": "(?P<kind>[a-z0-9]+)", "{rest}": r"(?P<rest>\w+)"}
-_FIRST_KINDS = ("detour", "door", "same")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReferencePolicy:
-    """What a row is held against: an agent that learned nothing, or one that knows everything."""
-
-    name: str
-    """As in `floors/<key>.json`."""
-    label: str
-    kind: Literal["floor", "ceiling", "reference"]
-
-
-REFERENCE_POLICIES = (  # floors first, then ceilings: a table's last rows
-    ReferencePolicy(name="random", label="random policy", kind="floor"),
-    ReferencePolicy(name="straight_line", label="straight line", kind="floor"),
-    ReferencePolicy(name="untrained", label="untrained encoder", kind="floor"),
-    ReferencePolicy(name="oracle", label="oracle dynamics", kind="ceiling"),
-    ReferencePolicy(name="door_script", label="door script", kind="ceiling"),
-)
-
-
-def reference_policies(names: Iterable[str]) -> tuple[ReferencePolicy, ...]:
-    """The policies called so, in the order of a table; those of a user's own source come last."""
-    left = {n: ReferencePolicy(name=n, label=n.replace("_", " "), kind="reference") for n in names}
-    known = [policy for policy in REFERENCE_POLICIES if left.pop(policy.name, None)]
-    return (*known, *(left[name] for name in sorted(left)))
+_OF_PLANNING = tuple(PREFIX + name for name in ("success_", "distance_", "steps_"))
+SHIPPED_KINDS = ("detour", "door", "same")  # of planning tasks
 
 
 def describe(key: str, unit: str = "") -> Metric:
     """The built-in metric behind a key, where `unit` is that of the source's labels; an unknown one
     is a diagnostic without a direction."""
     rule, parts = _rule(key)
+    measure, name = _measure_and_name(key)
+    if rule is not None and measure:  # the same with another planner
+        metric = describe(PREFIX + name, unit)
+        about = f"{metric.about}; by evaluation.measures.{measure}"
+        label = f"{metric.label} ({measure.replace('_', ' ')})"
+        return replace(metric, key=key, label=label, about=about)
     if rule is None:
         return Metric(key=key, label=key.removeprefix(PREFIX), about="not described", decimals=3)
     texts = {
@@ -266,7 +253,7 @@ def in_order(
         kind = metric.name.partition("_")[2]
         return (
             len(_BUILT_IN) if rule is None else _BUILT_IN.index(rule),
-            _FIRST_KINDS.index(kind) if kind in _FIRST_KINDS else len(_FIRST_KINDS),
+            SHIPPED_KINDS.index(kind) if kind in SHIPPED_KINDS else len(SHIPPED_KINDS),
             int(parts.get("k", 0)),
             metric.name,
         )
@@ -288,13 +275,22 @@ def find(name: str, present: Iterable[Metric]) -> Metric:
     raise ValueError(f"metric={name}: no run has it; known here: {known}")
 
 
+def _measure_and_name(key: str) -> tuple[str, str]:
+    """ "horizon_15", "success_door" of "eval/horizon_15/success_door"; else "" and the name."""
+    measure, _, name = key.removeprefix(PREFIX).rpartition("/")
+    return measure, name
+
+
 def _rule(key: str) -> tuple[Metric | None, dict[str, str]]:
     """The description that a key fits, and its parts by placeholder."""
+    measure, name = _measure_and_name(key)
     for rule in _BUILT_IN:
+        if measure and not rule.key.startswith(_OF_PLANNING):
+            continue
         pattern = rule.key
         for placeholder, expression in _PLACEHOLDERS.items():
             pattern = pattern.replace(placeholder, expression)
-        match = re.fullmatch(pattern, PREFIX + key.removeprefix(PREFIX))
+        match = re.fullmatch(pattern, PREFIX + name)
         if match is not None:
             return rule, {name: part.replace("_", " ") for name, part in match.groupdict().items()}
     return None, {}

@@ -26,8 +26,9 @@ from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
 from jepa_compare.runs import layout
+from jepa_compare.runs.evaluation_records import EvaluationFile
 from jepa_compare.runs.reader import read_record
-from jepa_compare.runs.records import EvaluationFile, SummaryFile
+from jepa_compare.runs.records import SummaryFile
 from jepa_compare.sweep.plan import parse_command_line
 
 CPU = torch.device("cpu")
@@ -75,7 +76,9 @@ def draw_world(path: Path) -> None:
     panels[0].set_ylabel("px", fontsize=8)
     settings = config.evaluation
     for axes, (kind, title) in zip(panels[1:], TITLES.items(), strict=True):
-        tasks = suite.sample(generator(settings.seed, f"evaluation/{kind}"), kind, 20, CPU)
+        tasks = suite.sample(
+            generator(settings.task_seeds()[0], f"evaluation/{kind}"), kind, 20, CPU
+        )
         distance = suite.distance(tasks.start, tasks.goal)
         if kind == "door":  # one that is no detour
             distance *= suite.straight_line_succeeds(
@@ -104,7 +107,7 @@ def draw_world(path: Path) -> None:
 def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
     episodes, size = {}, (0, 0)
     for run in runs:
-        config = load_config(run)
+        config = load_config(run, trust=True)
         summary = read_record(SummaryFile, run, layout.SUMMARY)
         assert summary is not None, f"{run} holds no finished run"
         name = f"{summary.evaluation}.json"

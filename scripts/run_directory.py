@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "jepa_compare" / "runs" / "records.py"
+RUNS = ROOT / "jepa_compare" / "runs"
 DOCUMENT = ROOT / "docs" / "run_directory.md"
 
 HEAD = """# The run directory
@@ -19,8 +19,9 @@ HEAD = """# The run directory
     multirun/<sweep>/floors/<key>.json
     multirun/<sweep>/comparison/
 
-This page is made of `jepa_compare/runs/records.py` by `python scripts/run_directory.py`; a test
-compares the two. `jepa_compare/runs/layout.py` spells the names of the files.
+This page is made of `records.py` and `evaluation_records.py` in `jepa_compare/runs/` by
+`python scripts/run_directory.py`; a test compares them. `jepa_compare/runs/layout.py` spells
+the names of the files.
 
 A run is what its hash says: the settings that determine the trained weights
 (`jepa_compare/runs/identity.py` lists what is left out). A reader takes a file whole or not at all,
@@ -32,9 +33,14 @@ interrupted or still runs, and appears as such.
 
 def page() -> str:
     """The whole page."""
-    module = ast.parse(RECORDS.read_text())
-    parts = [HEAD, (ast.get_docstring(module) or "").partition("\n\n")[2].split("docs/")[0].strip()]
-    parts += [section(node) for node in module.body if isinstance(node, ast.ClassDef)]
+    files = (RUNS / "records.py", RUNS / "evaluation_records.py")
+    records, evaluations = (ast.parse(file.read_text()) for file in files)
+    parts = [
+        HEAD,
+        (ast.get_docstring(records) or "").partition("\n\n")[2].split("docs/")[0].strip(),
+    ]
+    nodes = [*records.body, *evaluations.body]
+    parts += [section(node) for node in nodes if isinstance(node, ast.ClassDef)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -108,10 +108,3 @@ def test_two_descriptions_of_one_key_are_not_averaged() -> None:
     assert refused == {0: reason}
     assert metrics.agree([other, most])[0] == other  # of a tie the first
     assert metrics.agree([]) == ({}, {})
-
-
-def test_reference_policies_stand_floors_first_and_a_users_own_last() -> None:
-    policies = metrics.reference_policies(["my_script", "oracle", "random"])
-    assert [policy.name for policy in policies] == ["random", "oracle", "my_script"]
-    assert [policy.kind for policy in policies] == ["floor", "ceiling", "reference"]
-    assert policies[-1].label == "my script"

@@ -11,7 +11,7 @@ Needs neither torch nor hydra. `jepa_compare.report` writes tables, figures and 
 """
 
 from jepa_compare.comparison.compare import compare
-from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import Run, Runs
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jepa_compare.comparison.runs import Run, Value
-from jepa_compare.runs.identity import HARMLESS, counts
+from jepa_compare.runs.identity import ADDED, HARMLESS, counts
 
 LOSS = "aux_loss"
 LOSS_KEYS = (LOSS, f"{LOSS}.name")
@@ -124,7 +124,8 @@ def _matters(records: Sequence[Mapping[str, Value]], key: str) -> bool:
     """Whether the difference is between records in which the setting can change a number."""
     if key in _COMPARED_OTHERWISE:
         return False
-    return len({record.get(key, ...) for record in records if counts(key, record)}) > 1
+    old = ADDED.get(key, ...)  # in runs older than the key
+    return len({record.get(key, old) for record in records if counts(key, record)}) > 1
 
 
 def _key(override: str) -> str:

@@ -18,7 +18,7 @@ from jepa_compare.runs.records import State, Status
 
 Outcome = Literal[
     "healthy",
-    "dimensional_collapse",
+    "no_better_than_untrained",
     "complete_collapse",
     "diverged",
     "failed",
@@ -28,7 +28,7 @@ Outcome = Literal[
 ]
 OUTCOMES: tuple[Outcome, ...] = (
     "healthy",
-    "dimensional_collapse",
+    "no_better_than_untrained",
     "complete_collapse",
     "diverged",
     "failed",
@@ -65,7 +65,7 @@ class Floor:
     key: str
     """Name of the file, which depends on world, planner and policy."""
     policy: str
-    """random, straight_line, door_script, oracle or untrained."""
+    """One of `references.REFERENCE_POLICIES`, or a user's own."""
     seed: int | None
     """Seed of the untrained encoder; None for the others."""
     metrics: Mapping[str, float]

@@ -17,7 +17,8 @@ from jaxtyping import Float
 from jepa_compare.comparison.results import AnalysisSet, Estimate, Reference, Row
 from jepa_compare.comparison.runs import Floor, Run
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
-from jepa_compare.metrics import Metric, reference_policies
+from jepa_compare.metrics import Metric
+from jepa_compare.references import reference_policies
 
 Worst = Mapping[str, float]
 """By metric key: what a diverged run counts with."""

@@ -5,6 +5,7 @@ common, their dataclass says in a method `check_together`, which raises RangeErr
 own. None passes where a field's type lets it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import field, fields, is_dataclass
 from typing import Any
@@ -44,6 +45,17 @@ def between(low: float, high: float) -> Any:
 def one_of(*options: str) -> Any:
     """A field with one of these words."""
     return _checked(lambda name, value: require_one_of(name, value, options))
+
+
+def each_above(low: float) -> Any:
+    """A field of numbers by name, each finite and greater than `low`."""
+
+    def check_each(name: str, values: dict[str, float]) -> None:
+        for key, value in values.items():
+            allowed = f"finite and above {low}"
+            require(low < value < math.inf, f"{name}.{key}", value, allowed)
+
+    return _checked(check_each)
 
 
 def satisfying(condition: Callable[[Any], bool], allowed: str) -> Any:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare.config import hydra_internals
 from jepa_compare.config.schema import Config
+from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile
 
@@ -60,7 +61,11 @@ def run_name(cfg: DictConfig) -> str:
 
 
 def identity_of(cfg: DictConfig) -> ConfigFile:
-    """What identifies a run: the content of its config.json. `cfg` includes Hydra's own node."""
+    """What identifies a run: the content of its config.json. `cfg` includes Hydra's own node.
+
+    Raises ConfigError for a secret, also one in Hydra's node, which Hydra writes into its files.
+    """
+    refuse_secrets(OmegaConf.to_container(cfg, resolve=False))
     config, name = plain(cfg), run_name(cfg)
     choices = OmegaConf.to_container(cfg.hydra.runtime.choices)
     assert isinstance(choices, dict)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jepa_compare.checks import require
 from jepa_compare.config import bounds
-from jepa_compare.config.bounds import above, at_least, one_of, satisfying
+from jepa_compare.config.bounds import above, at_least, each_above, one_of, satisfying
 from jepa_compare.runs.identity import without_idle
 
 EVALUATION_VERSION = 2
@@ -19,6 +19,13 @@ then not taken for the same."""
 
 def _has_no_repetition(items: list[Any]) -> bool:
     return len(set(items)) == len(items)
+
+
+def _is_task_seed(value: Any) -> bool:
+    seeds = value if isinstance(value, list) else [value]
+    # bool is an int to Python
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+    return bool(seeds) and whole and min(seeds) >= 0 and _has_no_repetition(seeds)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -110,7 +117,18 @@ class EvaluationSettings:
     """How a model is evaluated, at the end, at intervals and afterwards."""
 
     seed: int = at_least(0)
-    """Of the evaluation's own random streams, which training never draws from."""
+    """Of the evaluation's own random streams, which training never draws from. Each of the next
+    three follows it where it is null, and varies one part alone."""
+    task_seed: Any = satisfying(
+        _is_task_seed, "null, an int of at least 0, or a list of different ones"
+    )
+    """Of planning tasks, the environment's noise and the reference policies' draws. A list pools
+    task sets: each seed makes planning.tasks tasks of each kind, and metrics are means over all
+    of them, in the order of the list."""
+    probe_seed: int | None = at_least(0)
+    """Of the held-out trajectories, on which probes, rollouts and collapse are measured."""
+    planner_seed: int | None = at_least(0)
+    """Of the planner's own draws, the same for every set of tasks."""
     interval: int = at_least(1)
     """Training steps between probes and rollouts."""
     collapse_interval: int = at_least(1)
@@ -129,13 +147,40 @@ class EvaluationSettings:
     measures: dict[str, Any]
     """What is measured, in the order of its metrics: by name a node of `_target_`, which is an
     `evaluation.Measure`, and the arguments of its constructor."""
+    smallest_effect: dict[str, float] = each_above(0)
+    """Smallest difference of interest between two losses, in the metric's unit, by the metric's
+    name (its key without "eval/"). No number of an evaluation depends on it; a comparison calls
+    nothing equal by a metric that is not here."""
     planning: PlanningSettings
     figures: FigureSettings
 
+    def task_seeds(self) -> list[int]:
+        """The seed of each set of tasks."""
+        if self.task_seed is None:
+            return [self.seed]
+        return self.task_seed if isinstance(self.task_seed, list) else [self.task_seed]
+
+    def held_out_seed(self) -> int:
+        """`probe_seed`, or what it follows."""
+        return self.seed if self.probe_seed is None else self.probe_seed
+
+    def planning_seed(self) -> int:
+        """`planner_seed`, or what it follows."""
+        return self.seed if self.planner_seed is None else self.planner_seed
+
     def identity(self) -> dict[str, Any]:
         """What decides the results, as plain data: two settings that agree in it give the same
-        metrics. When and how much is drawn or held in memory is left out."""
+        metrics. When and how much is drawn or held in memory is left out, and so are seeds that
+        are what they would follow: then this is what it was before they could be told apart."""
         kept = without_idle(asdict(self), {}, "evaluation")
+        kept |= {
+            "task_seed": self.task_seeds(),
+            "probe_seed": self.held_out_seed(),
+            "planner_seed": self.planning_seed(),
+        }
+        for key in ("task_seed", "probe_seed", "planner_seed"):
+            if kept[key] in (self.seed, [self.seed]):
+                del kept[key]
         return kept | {"version": EVALUATION_VERSION}
 
     def check(self) -> None:

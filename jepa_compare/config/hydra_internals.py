@@ -24,12 +24,27 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
+from jepa_compare.checks import ConfigError
+
 _VERSION_BASE = "1.3"
 
 
-def argument_parser() -> argparse.ArgumentParser:
-    """The parser of Hydra's own options and of overrides."""
-    return get_args_parser()
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Hydra's own options, ours, and overrides. Raises ConfigError for an option that neither has.
+
+    `arguments`: without the program's name; None: those of this process.
+    """
+    parser = get_args_parser()
+    parser.add_argument(
+        "--dry-run", action="store_true", help="Check and list the runs, start none"
+    )
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]}: no such option; a value is set as key=value, without dashes:"
+            " training.lr=1e-3 (--cfg job lists the keys)"
+        )
+    return parsed
 
 
 def run_command(

@@ -76,8 +76,9 @@ class TaskSuite(ABC):
     """The first is the primary one."""
     distance_unit: str
     policies: tuple[str, ...]
-    """Names of the reference policies. Those that `policy` makes, and "oracle": the evaluation's
-    own planner on the true dynamics, for environments whose states are tensors [n s]."""
+    """Names of the reference policies: those that `policy` makes, and for environments whose states
+    are tensors [n s] the evaluation's own planner on the true dynamics, "true_dynamics_straight",
+    and where `walking_distance` is known "true_dynamics_geodesic"."""
 
     @abstractmethod
     def sample(self, generator: torch.Generator, kind: str, n: int, device: torch.device) -> Tasks:
@@ -87,6 +88,11 @@ class TaskSuite(ABC):
     @abstractmethod
     def distance(self, state: State, goal: State) -> Float[Tensor, " n"]:
         """How far each state is from its goal, in `distance_unit`."""
+
+    def walking_distance(self, state: State, goal: State) -> Float[Tensor, " n"]:
+        """Length of the shortest way that can be gone from each state to its goal, in
+        `distance_unit`. Optional: who names "true_dynamics_geodesic" among `policies` has it."""
+        raise NotImplementedError(f"{type(self).__name__} has no walking_distance")
 
     @abstractmethod
     def reached(self, state: State, goal: State, criterion: str) -> Bool[Tensor, " n"]:

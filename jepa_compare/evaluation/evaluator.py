@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from jepa_compare.build import construct
-from jepa_compare.checks import ConfigError
+from jepa_compare.checks import ConfigError, did_you_mean
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.base import Source
 from jepa_compare.evaluation.alarm import collapse_alarms
@@ -18,8 +18,16 @@ from jepa_compare.evaluation.held_out import HeldOut, sample_held_out
 from jepa_compare.evaluation.measures.base import CADENCES, Cadence, Measure
 from jepa_compare.evaluation.measures.context import EvaluationContext
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
-from jepa_compare.metrics import SPREAD, Metric, describe, described, is_built_in
-from jepa_compare.runs.records import Episode
+from jepa_compare.metrics import (
+    PREFIX,
+    SHIPPED_KINDS,
+    SPREAD,
+    Metric,
+    describe,
+    described,
+    is_built_in,
+)
+from jepa_compare.runs.evaluation_records import Episode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +62,12 @@ class Evaluator:
         """The trajectories that training never sees."""
         return sample_held_out(self.source, self.settings, self.device)
 
+    @property
+    def label_dim(self) -> int | None:
+        """Numbers per frame of the label that the probe reads; None where there is none."""
+        column = next((c for c in self.source.columns if c.kind == "continuous"), None)
+        return self.held_out.fit.labels[column.name].shape[-1] if column else None
+
     def collapse(self, model: WorldModel) -> dict[str, float]:
         """What is cheap enough for every few steps; one synchronisation."""
         return self._interim(model, "collapse_interval")
@@ -70,7 +84,9 @@ class Evaluator:
         with evaluating(model):
             metrics, descriptions = self._measure(context, "end")
             for _, measure in self._measures(context, "end"):
-                details |= measure.details(context)
+                for part, content in measure.details(context).items():
+                    merged = isinstance(content, dict) and part in details
+                    details[part] = {**details[part], **content} if merged else content
         return Evaluation(
             metrics=metrics,
             descriptions=descriptions,
@@ -143,14 +159,16 @@ class Evaluator:
 def build_measures(settings: EvaluationSettings) -> dict[str, Measure]:
     """The measures that `evaluation.measures` names.
 
-    Raises ConfigError for one that cannot be built, and for a metric that is described twice or
-    in another way than the code does.
+    Raises ConfigError for one that cannot be built, for a metric that is described twice or in
+    another way than the code does, and for a name in `evaluation.smallest_effect` that no metric
+    has.
     """
     measures: dict[str, Measure] = {}
     keys: set[str] = set()
     for name, node in settings.measures.items():
         at = f"evaluation.measures.{name}"
         measures[name] = construct(at, node, Measure, ("_target_",))
+        measures[name].configure(name, settings)
         for metric in measures[name].metrics:
             try:
                 described(metric)
@@ -159,4 +177,23 @@ def build_measures(settings: EvaluationSettings) -> dict[str, Measure]:
             if metric.key in keys:
                 raise ConfigError(f"{at}: {metric.key} is described by another measure too")
             keys.add(metric.key)
+    _check_smallest_effect(settings, {key.removeprefix(PREFIX) for key in keys})
     return measures
+
+
+def _check_smallest_effect(settings: EvaluationSettings, declared: set[str]) -> None:
+    """Raise ConfigError for a metric that neither the code nor a measure describes."""
+    kinds = {*SHIPPED_KINDS, *settings.planning.kinds}
+    for name in settings.smallest_effect:
+        measure, _, metric = name.rpartition("/")
+        kind = metric.split("_")[1] if metric.startswith("success_") else None
+        known = is_built_in(name) and (kind is None or kind in kinds)
+        known &= not measure or measure in settings.measures
+        if name not in declared and (not known or name.startswith(PREFIX)):
+            names = [f"success_{kind}" for kind in sorted(kinds)]
+            names += ["probe_rmse", *(f"rollout_rmse_{k}" for k in settings.rollout_steps)]
+            names += sorted(declared)
+            raise ConfigError(
+                f"evaluation.smallest_effect.{name}: there is no such metric"
+                f"{did_you_mean(name, names)}; there is {', '.join(names)}"
+            )

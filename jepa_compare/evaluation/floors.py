@@ -14,10 +14,11 @@ import torch
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.environment import TaskSuite
 from jepa_compare.evaluation.planning.episodes import named_metrics, play_tasks, task_rows
-from jepa_compare.evaluation.planning.reference_policies import reference_policy
+from jepa_compare.evaluation.planning.reference_policies import PLANNERS, reference_policy
 from jepa_compare.runs.codec import encode
+from jepa_compare.runs.evaluation_records import FloorFile
 from jepa_compare.runs.reader import read_record
-from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.system import files
 
@@ -35,8 +36,10 @@ def floor_key(
     """
     evaluation = settings.identity()
     if model_config is None:
-        evaluation = {key: evaluation[key] for key in ("version", "seed", "planning")}
-        if policy != "oracle":
+        parts = ("version", "seed", "task_seed", "planning")
+        parts += ("planner_seed",) if policy in PLANNERS else ()
+        evaluation = {key: evaluation[key] for key in parts if key in evaluation}
+        if policy not in PLANNERS:
             del evaluation["planning"]["planner"], evaluation["planning"]["replan_interval"]
     return files.content_hash(
         {

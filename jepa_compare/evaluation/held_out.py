@@ -27,10 +27,10 @@ class HeldOut:
 
 
 def sample_held_out(source: Source, settings: EvaluationSettings, device: torch.device) -> HeldOut:
-    """Draw all sets, each from its own stream of `settings.seed`."""
+    """Draw all sets, each from its own stream of the seed of the held-out trajectories."""
 
     def draw(stream: str) -> Batch:
-        draws = generator(settings.seed, f"evaluation/{stream}")
+        draws = generator(settings.held_out_seed(), f"evaluation/{stream}")
         return source.sample(
             draws, settings.trajectories, settings.frames, device, split="evaluation"
         )

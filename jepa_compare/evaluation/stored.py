@@ -1,7 +1,7 @@
 """A model's evaluation beside its floors: what the end of a run and a later evaluation share."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from jepa_compare.build import build_model
@@ -12,7 +12,9 @@ from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.floors import floor_key, reference_floors, stored_floor
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.records import SCHEMA_VERSION, Description, EvaluationFile, FloorFile
+from jepa_compare.runs.evaluation_records import Description, EvaluationFile, FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
+from jepa_compare.runs.writer import read_config
 from jepa_compare.system import files
 
 log = logging.getLogger(__name__)
@@ -29,9 +31,12 @@ class Floors:
 
 
 def floors_directory(run: Path) -> Path:
-    """A sweep makes room for the floors that its runs share; a single run keeps its own."""
-    shared = run.parent / layout.FLOORS
-    return shared if shared.is_dir() else run / layout.FLOORS
+    """A sweep makes room for the floors that its runs share; a single run keeps its own.
+
+    Raises Refused for a link.
+    """
+    shared = files.below(run.parent, layout.FLOORS)
+    return shared if shared.is_dir() else files.below(run, layout.FLOORS)
 
 
 def floors_of(config: Config, source: Source, evaluator: Evaluator, directory: Path) -> Floors:
@@ -62,8 +67,8 @@ def evaluation_hash(settings: EvaluationSettings) -> str:
 
 
 def evaluation_path(run: Path, settings: EvaluationSettings) -> Path:
-    """Where a run keeps the evaluation with these settings."""
-    return run / layout.EVALUATIONS / f"{evaluation_hash(settings)}.json"
+    """Where a run keeps the evaluation with these settings. Raises Refused for a link."""
+    return files.below(run, layout.EVALUATIONS, f"{evaluation_hash(settings)}.json")
 
 
 def store_evaluation(
@@ -71,7 +76,9 @@ def store_evaluation(
 ) -> Path:
     """Keep an evaluation beside the others of its run; returns its file."""
     path = evaluation_path(run, settings)
-    files.write_json(path, encode(evaluation_file(evaluation, floors, settings, step)))
+    content = evaluation_file(evaluation, floors, settings, step)
+    config = read_config(run)
+    files.write_json(path, encode(replace(content, run=config.hash if config else "")))
     return path
 
 

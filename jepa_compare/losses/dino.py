@@ -66,13 +66,14 @@ class Head(nn.Module):
 
 
 class DINO(AuxLoss):
-    """Cross-entropy of a student head's prototypes against a centred, sharpened EMA teacher head.
+    """A DINO head on a shared encoder, which is not the paper's whole method.
 
-    The teacher's input is detached, so it works with a shared encoder: the teacher is the EMA
-    *head*. The teacher sees both views at once; the student one at a time, each normalised by its
-    own batch statistics when training. The center moves once per step, after its use. Unlike the
-    paper's, the momentum of the head is constant, its last layer is not frozen at first, and its
-    layers start as torch starts them.
+    The loss is the cross-entropy of a student head's prototypes against a centred, sharpened EMA
+    teacher head. The teacher's input is detached, so it works with a shared encoder: the teacher is
+    the EMA *head*. The teacher sees both views at once; the student one at a time, each normalised
+    by its own batch statistics when training. The center moves once per step, after its use.
+    Unlike the paper's, the momentum of the head is constant, its last layer is not frozen at first,
+    and its layers start as torch starts them.
 
     It collapses in two ways, uniform or one prototype, and either way the KL divergence vanishes:
     the terms hold the teacher's entropy and the KL, and `alarms` reads them.

@@ -5,7 +5,6 @@ the first rows only, of few runs each, and up to a total size. `notes` says what
 """
 
 import math
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.history import (
+from jepa_compare.comparison.loading.history import (
     Episode,
     History,
     picture,
@@ -28,6 +27,7 @@ from jepa_compare.comparison.runs import Run
 from jepa_compare.comparison.scores import score, worst_scores
 from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import MEGABYTE
+from jepa_compare.system import files
 
 MOST_ROWS = 8
 MOST_RUNS = 10
@@ -138,8 +138,8 @@ def _pictures(chosen: Mapping[str, Run]) -> tuple[dict[str, tuple[Picture, ...]]
     budget, refused = PICTURES_LIMIT, 0
     later = any(run.later for run in chosen.values())
     for label, run in chosen.items():
-        files = (picture(run, name) for name in _PICTURES if not run.later)
-        for path in filter(None, files):
+        paths = (picture(run, name) for name in _PICTURES if not run.later)
+        for path in filter(None, paths):
             image = read_picture(path, min(PICTURE_LIMIT, budget))
             if image is None:
                 refused += 1
@@ -155,13 +155,8 @@ def _pictures(chosen: Mapping[str, Run]) -> tuple[dict[str, tuple[Picture, ...]]
 def read_picture(path: Path, limit: int) -> Picture | None:
     """The file if it is a PNG or a GIF by its content, of at most `limit` bytes and 6000 px."""
     try:
-        # No link, and no waiting for a pipe, should the file have changed since it was listed.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(limit + 1)
+        content = files.read_bytes(path, limit)
     except OSError:
-        return None
-    if len(content) > limit:
         return None
     if content.startswith(b"\x89PNG\r\n\x1a\n") and content[12:16] == b"IHDR":
         kind, layout, at = "png", ">II", 16

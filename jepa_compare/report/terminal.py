@@ -104,7 +104,7 @@ def _heading(comparison: Comparison) -> str:
 
 def _colour(text: str) -> str:
     """Red for what did not end well; only the column of outcomes contains these words."""
-    bad = ("collapse", "failed", "diverged", "interrupted")
+    bad = ("collapse", "no better", "failed", "diverged", "interrupted")
     return "red" if any(word in text for word in bad) else ""
 
 

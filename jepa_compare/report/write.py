@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from jepa_compare.comparison.compare import compare
-from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import Runs
 from jepa_compare.report.draw import PAGE, draw_comparison
@@ -55,6 +55,7 @@ def write_comparison(
         raise NoRunsError(_nothing_found(runs))
     comparison = compare(runs, metric=metric, baseline=baseline, by=by, effect=effect)
     directory = Path(out) if out is not None else default_directory(runs.roots)
+    files.below(directory, layout.FIGURES)
     for name, render in _TEXTS.items():
         files.write_bytes(directory / name, render(comparison).encode())
     options = {
@@ -74,8 +75,8 @@ def write_comparison(
 
 
 def default_directory(roots: Sequence[Path]) -> Path:
-    """comparison/ in the deepest folder that holds all `roots`."""
-    return Path(os.path.commonpath(roots)) / layout.COMPARISON
+    """comparison/ in the deepest folder that holds all `roots`. Raises Refused for a link."""
+    return files.below(Path(os.path.commonpath(roots)), layout.COMPARISON)
 
 
 def _command(roots: Sequence[Path], options: Mapping[str, str | Path | None]) -> str:

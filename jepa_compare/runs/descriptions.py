@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from jepa_compare.metrics import Metric, described
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.records import Description
+from jepa_compare.runs.evaluation_records import Description
 from jepa_compare.runs.untrusted import Damaged, named, shown
 
 

@@ -25,6 +25,7 @@ CANNOT_CHANGE_A_NUMBER = frozenset(
         "evaluation.interval",
         "evaluation.collapse_interval",
         "evaluation.figures",
+        "evaluation.smallest_effect",
         "evaluation.planning.chunk",
         "environment.CUDA_VISIBLE_DEVICES",
         "environment.SLURM_JOB_ID",
@@ -54,6 +55,7 @@ HARMLESS = frozenset(
 """Recorded keys that compute no number either; a difference between runs is worth a warning."""
 STOPS_BY = (
     "seed",
+    "probe_seed",
     "interval",
     "collapse_interval",
     "frames",
@@ -61,7 +63,11 @@ STOPS_BY = (
     "collapse_trajectories",
 )
 """Settings of the evaluation that the weights depend on where a collapse stops the run."""
-ADDED: Mapping[str, Any] = {}
+ADDED: Mapping[str, Any] = {
+    "evaluation.task_seed": None,
+    "evaluation.probe_seed": None,
+    "evaluation.planner_seed": None,
+}
 """Keys that are younger than the hashes of published runs, each with the value that reproduces what
 was done before it was there: with that value the key is left out, so that no old run is renamed."""
 
@@ -100,7 +106,7 @@ def run_hash(config: Mapping[str, Any], added: Mapping[str, Any] = ADDED) -> str
     kept = without_idle(config, switches)
     kept.pop("evaluation", None)
     if config["training"]["on_collapse"] == "stop":
-        kept["evaluation"] = {key: config["evaluation"][key] for key in STOPS_BY}
+        kept["evaluation"] = {key: config["evaluation"].get(key) for key in STOPS_BY}
     for key, old in added.items():
         kept = _without_old_value(kept, key.split("."), old)
     return content_hash(kept)

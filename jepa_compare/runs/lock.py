@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from jepa_compare.runs.layout import LOCK
-from jepa_compare.system.files import to_json
+from jepa_compare.runs.layout import LOCK, WRITTEN
+from jepa_compare.system import files
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 30.0
@@ -26,8 +26,15 @@ class Locked(RuntimeError):
     """Another process is writing into this directory."""
 
 
+def refuse_links(directory: Path) -> None:
+    """Raise Refused if a name that is written in a run's or a sweep's directory is a link there."""
+    for name in WRITTEN:
+        files.below(directory, *name.split("/"))
+
+
 class DirectoryLock:
-    """Holds `directory` for this process; raises Locked, naming the owner, if another has it.
+    """Holds `directory` for this process; raises Locked, naming the owner, if another has it,
+    and Refused if something that would be written is a link.
 
     On one machine the kernel decides: it drops the lock when its owner dies, so that a process
     number that was used again cannot mislead anybody. Between machines not every file system tells
@@ -56,7 +63,8 @@ class DirectoryLock:
 
     def __enter__(self) -> "DirectoryLock":
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        refuse_links(self._path.parent)
+        self._file = files.descriptor(self._path, os.O_RDWR | os.O_CREAT)
         try:
             local = self._acquire()
             owner = self._owner()
@@ -133,7 +141,7 @@ class DirectoryLock:
     def _beat(self) -> None:
         owner = {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
         # One write of one length: whoever reads meanwhile sees a whole owner, old or new.
-        os.pwrite(self._file, to_json(owner).ljust(_OWNER_BYTES).encode(), 0)
+        os.pwrite(self._file, files.to_json(owner).ljust(_OWNER_BYTES).encode(), 0)
 
     def _owner(self) -> dict[str, object]:
         try:

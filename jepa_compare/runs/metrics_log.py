@@ -8,11 +8,11 @@ from types import NoneType
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode
 from jepa_compare.runs.records import MetricsRow
-from jepa_compare.runs.untrusted import MEGABYTE, open_regular, regular_file
+from jepa_compare.runs.untrusted import MEGABYTE, open_regular, regular_file, unique
 
 FILE_LIMIT = 1024 * MEGABYTE
 LINE_LIMIT = MEGABYTE
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(object_pairs_hook=unique)
 _PLAIN = {float, NoneType}
 
 

@@ -6,14 +6,8 @@ from typing import Any, TypeVar
 
 from jepa_compare.runs import version_1
 from jepa_compare.runs.codec import decode
-from jepa_compare.runs.records import (
-    SCHEMA_VERSION,
-    ConfigFile,
-    EvaluationFile,
-    FloorFile,
-    StatusFile,
-    SummaryFile,
-)
+from jepa_compare.runs.evaluation_records import EvaluationFile, FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile, StatusFile, SummaryFile
 from jepa_compare.runs.untrusted import MEGABYTE, Damaged, read_object, shown
 
 T = TypeVar("T")
@@ -48,4 +42,6 @@ def read_record(kind: type[T], directory: Path, *parts: str) -> T | None:
             )
         if version == 1 and kind in _UPGRADES:
             content = _UPGRADES[kind](content)
+        if kind is SummaryFile:
+            content = version_1.rename_status(content)
     return decode(kind, content, name)

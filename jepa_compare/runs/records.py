@@ -2,7 +2,7 @@
 
 Every class is the content of one file, or a part of one. Numbers that are not finite are written as
 the texts "nan", "inf" and "-inf"; null stands for what was not measured. docs/run_directory.md is
-made of this file.
+made of this file and of `evaluation_records`.
 """
 
 from dataclasses import dataclass, field
@@ -10,16 +10,15 @@ from typing import Annotated, Any, Literal
 
 from jepa_compare.runs.codec import COUNT, FINITE
 
-SCHEMA_VERSION = 2
-"""Of all files below. Version 1 is still read (`version_1`), and marked as unverified."""
+SCHEMA_VERSION = 3
+"""Of all these files. Version 1 (by `version_1`) and version 2, which has no digests, are
+still read, and marked as unverified."""
 
 Finite = Annotated[float, FINITE]
 Count = Annotated[int, COUNT]
-Column = list[bool | int | float | None]
-"""A value per planning task."""
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
-Status = Literal["healthy", "dimensional_collapse", "complete_collapse", "diverged"]
+Status = Literal["healthy", "no_better_than_untrained", "complete_collapse", "diverged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,8 +156,14 @@ class SummaryFile:
 
     schema_version: int
     """Of this file; see `SCHEMA_VERSION`."""
+    run: str = ""
+    """Hash of the run, as in config.json; empty before version 3."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by file name: config, metrics, weights, evaluations, used floors, and of this file
+    without it. None before version 3."""
     status: Status
-    """What the run has learned."""
+    """What the run has learned; `notes`: low_rank if the latents span few directions."""
+    notes: list[Literal["low_rank"]] = field(default_factory=list)
     diverged: Divergence | None
     """Null unless the status is diverged."""
     collapsed_at: Count | None
@@ -176,7 +181,15 @@ class SummaryFile:
     steps: Count
     """Optimiser steps done."""
     parameters: dict[str, int]
-    """Of encoder, predictor, aux_loss and helpers."""
+    """Trained ones, of encoder, predictor, aux_loss (the loss's own head) and helpers."""
+    clipped_steps_share: float | None = None
+    """Of all optimiser steps, those in which the gradient of a group was cut to
+    `training.grad_clip`."""
+    aux_to_prediction_gradient: float | None = None
+    """Norm of the weighted auxiliary loss's gradient at the encoder over that of the prediction
+    loss's: median over the steps of `training.gradient_interval`."""
+    aux_seconds_per_step: float | None = None
+    """Forward and backward of the auxiliary loss with its head, run eagerly, timed at the end."""
     compile: str
     """What `training.compile` came to: off, default or cudagraphs."""
     seconds: Seconds
@@ -196,94 +209,6 @@ class SummaryFile:
     """Variables that change numbers, speed or placement."""
     command: list[str]
     """Arguments of the process."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Episode:
-    """One recorded planning episode, for figures."""
-
-    task: int
-    """Its number, from 0."""
-    success: bool
-    """By the primary criterion."""
-    steps: Count | None = None
-    """Environment steps until the goal was reached; null if it never was."""
-    path: list[list[Finite]]
-    """Positions (x, y) before the first and after each step."""
-    goal: list[Finite]
-    """Position (x, y)."""
-    walls: list[list[Finite]]
-    """Rectangles (x0, y0, x1, y1)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Description:
-    """What a metric is called, and how it is read."""
-
-    label: str
-    """For people."""
-    unit: str = ""
-    """Empty for a rate or a ratio."""
-    better: Literal["higher", "lower"] | None = None
-    """Null: neither direction is better."""
-    downstream: bool = False
-    """Whether losses may be ranked by it."""
-    low: Finite | None = None
-    """Smallest possible value, and `high` the largest; null: there is none."""
-    high: Finite | None = None
-    about: str
-    """One sentence."""
-    decimals: Count = 2
-    """Of a table."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluationFile:
-    """evaluations/<hash>.json: one evaluation of the trained model, named by its settings."""
-
-    schema_version: int
-    """Of this file; see `SCHEMA_VERSION`."""
-    settings: dict[str, Any]
-    """The `evaluation` node of the configuration."""
-    step: Count
-    """Optimiser steps after which it was made."""
-    metrics: dict[str, float | None]
-    """By key "eval/..."; null where there was nothing to average."""
-    descriptions: dict[str, Description] = field(default_factory=dict)
-    """By metric key. For built-in metrics the description in `jepa_compare.metrics` counts."""
-    tasks: dict[str, dict[str, Column]]
-    """By kind of planning task, columns of equal length: success, final_distance, steps."""
-    episodes: dict[str, list[Episode]]
-    """By kind, the first tasks."""
-    spectrum: list[float]
-    """Singular values of the centred latents divided by the largest."""
-    seconds: float
-    """Wall time of the evaluation."""
-    floors: dict[str, str] = field(default_factory=dict)
-    """As in the summary."""
-    untrained: dict[str, float | None] = field(default_factory=dict)
-    """As in the summary."""
-    primary_metric: str | None = None
-    """Key of the metric that decides on this source of data; null: the comparison's default."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FloorFile:
-    """floors/<key>.json: what a reference policy, or the untrained model, yields on the same tasks.
-
-    The key is a hash of all that the numbers depend on.
-    """
-
-    schema_version: int
-    """Of this file; see `SCHEMA_VERSION`."""
-    policy: str
-    """Name in `jepa_compare.metrics`, or untrained."""
-    seed: int | None
-    """Of the untrained model's weights; null for policies."""
-    metrics: dict[str, float | None]
-    """By key "eval/..."."""
-    tasks: dict[str, dict[str, Column]]
-    """As in an evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

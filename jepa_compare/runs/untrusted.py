@@ -8,14 +8,15 @@ becomes `Damaged`, whose message is the reason that the report shows.
 
 import hashlib
 import json
-import os
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MEGABYTE = 1 << 20
+from jepa_compare.system import files
+
+MEGABYTE = files.MEGABYTE
 _LONGEST_TEXT = 300  # characters kept of any text that is shown
 MOST_KEYS = 2000  # of a flattened mapping
 _DEEPEST = 12  # levels of a nested mapping
@@ -47,16 +48,34 @@ def regular_file(directory: Path, *parts: str) -> Path | None:
     return path
 
 
+class _Twice(ValueError):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; raises ValueError where it has a key twice, of which a reader sees but one."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        seen: set[str] = set()
+        raise _Twice(next(key for key, _ in pairs if key in seen or seen.add(key)))
+    return values
+
+
 def parse_json(text: str | bytes, name: str) -> Any:
     """Parse one JSON text; `Damaged` for whatever the parser cannot take."""
     try:
-        return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        return json.loads(
+            text if isinstance(text, str) else text.decode("utf-8-sig"), object_pairs_hook=unique
+        )
     except UnicodeDecodeError:
         raise Damaged(f"{name} is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise Damaged(f"{name} is truncated or not JSON (character {error.pos})") from None
     except RecursionError:
         raise Damaged(f"{name} is nested too deeply") from None
+    except _Twice as twice:
+        raise Damaged(f"{name} has the key {quoted(twice.key)} twice") from None
     except ValueError:  # an integer with thousands of digits
         raise Damaged(f"{name} holds a number that is too long") from None
 
@@ -84,17 +103,11 @@ def open_regular(path: Path, name: str, limit: int) -> BinaryIO:
     Nothing that was put in its place since can be followed (a link) or waited for (a FIFO).
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return files.open_to_read(path, limit)
+    except files.Refused as error:
+        raise Damaged(str(error).replace(str(path), name)) from None
     except OSError as error:
         raise Damaged(f"{name}: {error.strerror}") from None
-    file = os.fdopen(handle, "rb")
-    info = os.fstat(handle)
-    if stat.S_ISREG(info.st_mode) and info.st_size <= limit:
-        return file
-    file.close()
-    if info.st_size > limit:
-        raise Damaged(f"{name} is larger than {limit / MEGABYTE:g} MiB")
-    raise Damaged(f"{name} is not a regular file")
 
 
 def shown(value: Any) -> str:

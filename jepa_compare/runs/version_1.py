@@ -1,4 +1,4 @@
-"""Files of schema version 1 in the shape of today's records; they keep their `schema_version`.
+"""Earlier files in the shape of today's records; they keep their `schema_version`.
 
 Every function takes the parsed content of one file, of which nothing is known yet but its version,
 and returns a changed copy. Evaluations and floors were as they are, without descriptions.
@@ -29,3 +29,10 @@ def upgrade_summary(content: dict[str, Any]) -> dict[str, Any]:
         return content
     renamed = {("interim_evaluations" if k == "looks" else k): v for k, v in seconds.items()}
     return content | {"seconds": renamed}
+
+
+def rename_status(content: dict[str, Any]) -> dict[str, Any]:
+    """`dimensional_collapse`, of both versions, is `no_better_than_untrained` by today's rule."""
+    if content.get("status") != "dimensional_collapse":
+        return content
+    return content | {"status": "no_better_than_untrained"}

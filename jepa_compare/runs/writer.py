@@ -14,8 +14,15 @@ from typing import Any, TypeVar
 
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode, encode
+from jepa_compare.runs.digests import run_digests, signed
 from jepa_compare.runs.lock import DirectoryLock
-from jepa_compare.runs.records import ConfigFile, Failure, State, StatusFile, SummaryFile
+from jepa_compare.runs.records import (
+    ConfigFile,
+    Failure,
+    State,
+    StatusFile,
+    SummaryFile,
+)
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 
@@ -51,12 +58,17 @@ def read_config(directory: Path) -> ConfigFile | None:
     return _read(ConfigFile, directory, layout.CONFIG)
 
 
+def read_summary(directory: Path) -> SummaryFile | None:
+    """What a run of ours achieved; None where nothing says so, or nothing readable."""
+    return _read(SummaryFile, directory, layout.SUMMARY)
+
+
 def is_complete(directory: Path, run_hash: str) -> bool:
     """Whether `directory` holds the run `run_hash`, finished."""
     status, config = read_status(directory), read_config(directory)
     if status is None or status.state != "completed" or config is None or config.hash != run_hash:
         return False
-    return _read(SummaryFile, directory, layout.SUMMARY) is not None
+    return read_summary(directory) is not None
 
 
 def _read(kind: type[T], directory: Path, name: str) -> T | None:
@@ -232,24 +244,26 @@ class RunWriter:
                 raise
             # No room for a second file: into the room that the first one has.
             short = replace(status, exception=replace(status.exception, traceback=""))
-            with path.open("r+b") as file:
+            with os.fdopen(files.descriptor(path, os.O_RDWR), "r+b") as file:
                 file.write(files.to_json(encode(short)).encode())
                 file.truncate()
 
     def write_summary(self, summary: SummaryFile) -> None:
-        """Write the summary: the last file of a run."""
-        files.write_json(self.directory / layout.SUMMARY, encode(summary))
+        """Write the summary, the last file of a run: it names the run, vouches for its files."""
+        content = files.finite(encode(replace(summary, run=self._config.hash)))
+        digests = run_digests(self.directory, summary.floors.values())
+        files.write_json(self.directory / layout.SUMMARY, signed(content, digests))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row; it is in the kernel's hands when this returns."""
         path = self.directory / layout.METRICS
-        with files.naming(path), path.open("ab") as file:
+        with files.naming(path), files.open_to_append(path) as file:
             file.write((files.to_json(dict(row)) + "\n").encode())
 
     def sync_metrics(self) -> int:
         """Force the rows to disk; returns their length in bytes, for a checkpoint to remember."""
         path = self.directory / layout.METRICS
-        with files.naming(path), path.open("ab") as file:
+        with files.naming(path), files.open_to_append(path) as file:
             os.fsync(file.fileno())
             return file.tell()
 
@@ -258,7 +272,7 @@ class RunWriter:
 
         False, with nothing done, if there are fewer.
         """
-        with (self.directory / layout.METRICS).open("ab") as file:
+        with files.open_to_append(self.directory / layout.METRICS) as file:
             if file.tell() < length:
                 return False
             file.truncate(length)

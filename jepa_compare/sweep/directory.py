@@ -21,6 +21,7 @@ from jepa_compare.runs.writer import (
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.system import files
+from jepa_compare.system.terminal import say
 
 
 @contextmanager
@@ -40,12 +41,13 @@ def announced(command: CommandLine) -> Iterator[None]:
     directory = jobs[0].directory.parent
     with DirectoryLock(directory) as lock:
         if lock.taken_over:
-            print(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
+            say(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
         (directory / FLOORS).mkdir(exist_ok=True)
         runs: dict[Path, Job] = {}
         for job in jobs:  # the first of one directory is the run, the others evaluate it again
             runs.setdefault(job.directory, job)
         for job in runs.values():
+            files.below(job.directory.parent, job.directory.name)
             name_the_difference(job, jobs)
             announce(job)
         swept = SweepFile(
@@ -81,14 +83,14 @@ def finish(directory: Path, jobs: Sequence[Job]) -> None:
     try:
         print(write_comparison([directory], out=directory / COMPARISON))
     except Exception as error:  # the runs are safe on disk; their comparison can be made again
-        print(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
+        say(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
     for directory in dict.fromkeys(job.directory for job in jobs):
         status = read_status(directory)
         if status is None:
             continue
         if status.state == "interrupted":
             done = f"{status.step} of {status.steps}"
-            print(
+            say(
                 f"jepa_compare: {directory.name} was interrupted after {done} steps; the same"
                 " command continues it",
                 file=sys.stderr,
@@ -97,7 +99,7 @@ def finish(directory: Path, jobs: Sequence[Job]) -> None:
             # A process that never came so far as to have a log has its output.
             logs = (directory / name for name in (LOG, CONSOLE))
             log = next((path for path in logs if path.exists()), "none")
-            print(
+            say(
                 f"jepa_compare: {directory.name} failed: {status.exception.type}:"
                 f" {status.exception.message} (log: {log})",
                 file=sys.stderr,
@@ -111,8 +113,9 @@ def name_the_difference(job: Job, jobs: Sequence[Job]) -> None:
     mine = {other.directory.name for other in jobs}
     prefix = job.directory.name.rsplit("_", 1)[0]
     for other in sorted(job.directory.parent.glob(f"{prefix}_????????")):
-        stored = read_config(other)  # a damaged one is that run's affair
+        # A damaged one is that run's affair, and a link is nobody's.
+        stored = None if other.is_symlink() else read_config(other)
         if other.name not in mine and stored:
             changed = differing_keys(stored.config, job.identity.config)
             message = f"{job.directory.name} is another run than {other.name}: {'; '.join(changed)}"
-            print(f"jepa_compare: {message}", file=sys.stderr)
+            say(f"jepa_compare: {message}", file=sys.stderr)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.schema import Config
+from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.layout import CONFIG
 from jepa_compare.runs.records import ConfigFile
@@ -21,15 +22,17 @@ class Job:
     """What the run's config.json holds."""
 
 
-def stored_job(directory: Path) -> Job:
+def stored_job(directory: Path, *, trust: bool = False) -> Job:
     """The job that a run directory holds.
 
-    Raises NoSuchRun if it holds none or a damaged one, ConfigError if it is another version's.
+    Raises NoSuchRun if it holds none or a damaged one, ConfigError if it is another version's, or
+    names code that is not of this package and is not to be trusted.
     """
     from jepa_compare.export import load_config  # torch
 
-    config, identity = load_config(directory), read_config(directory)
+    config, identity = load_config(directory, trust=trust), read_config(directory)
     assert identity is not None  # its config was read
+    refuse_secrets(identity.config)
     if run_hash(identity.config) != identity.hash:
         raise ConfigError(
             f"{directory / CONFIG} was changed, or is another version's: its settings are not those"

@@ -5,7 +5,8 @@ A typo in the last value of a grid costs no compute.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from jepa_compare.config.compose import compose, composition, identity_of
 from jepa_compare.config.errors import in_one_line
 from jepa_compare.config.hydra_internals import expand
 from jepa_compare.config.schema import Config
+from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.config.typed import from_plain
 from jepa_compare.sweep import processes
 from jepa_compare.sweep.job import Job
@@ -53,6 +55,8 @@ def parse_command_line(
     overrides = list(overrides)
     with composition(config_dir), in_one_line(overrides):
         parsed = OverridesParser.create().parse_overrides(overrides)
+        for override in parsed:  # before anything shows its value
+            refuse_secrets(override.value(), override.key_or_group)
         # A composition for what is the same in all jobs; the swept values are left out.
         fixed = [o.input_line or "" for o in parsed if not o.is_sweep_override()]
         base = compose(fixed)
@@ -69,9 +73,23 @@ def parse_command_line(
             lists = [fixed]  # such a sweeper makes its jobs as it goes: check what they share
         else:
             raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
-        compositions = [compose(job) for job in lists]
-        jobs = [job_of(cfg, _directory(cfg, multirun=multirun)) for cfg in compositions]
+        jobs: list[Job] = []
+        for job in lists:
+            with named(job, one_of=len(lists)), in_one_line(job):
+                cfg = compose(job)
+                jobs.append(job_of(cfg, _directory(cfg, multirun=multirun)))
     return CommandLine(jobs=jobs, overrides=overrides, multirun=multirun, processes=settings)
+
+
+@contextmanager
+def named(overrides: Sequence[str], *, one_of: int) -> Iterator[None]:
+    """Let a ConfigError about one of several jobs say which one."""
+    try:
+        yield
+    except ConfigError as error:
+        if one_of == 1:
+            raise
+        raise ConfigError(f"{error} (in the job {' '.join(overrides)})") from error
 
 
 def job_of(cfg: DictConfig, directory: Path) -> Job:

@@ -1,18 +1,25 @@
 """What can be known to be wrong with a job before the first one starts: its parts, the disk."""
 
+import contextlib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.runs.layout import CHECKPOINT, CHECKPOINT_PREVIOUS
+from jepa_compare.runs.lock import refuse_links
 from jepa_compare.runs.writer import is_complete
 from jepa_compare.sweep.job import Job
-from jepa_compare.system.files import content_hash
+from jepa_compare.system import files
 
 
-def check(jobs: Sequence[Job]) -> None:
-    """Raise a ConfigError for the first job that could not start, before any starts."""
+def check(jobs: Sequence[Job], *, dry: bool = False) -> int:
+    """Bytes that the checkpoints will take; `dry`: nothing is left on disk.
+
+    Raises a ConfigError for the first job that could not start, before any starts.
+    """
+    refuse_torchrun()
     needed = bytes_needed(jobs)
     directory = jobs[0].directory
     parent = directory.resolve()
@@ -22,10 +29,33 @@ def check(jobs: Sequence[Job]) -> None:
     try:
         probe = directory / ".probe"
         directory.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"can be written")  # a directory of a read-only disk may well be there
+        # A directory of a read-only disk may well be there.
+        files.write_bytes(probe, b"can be written")
         probe.unlink()
+        for path in needed:
+            refuse_links(path)
+    except files.Refused as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"{directory} cannot be written ({error.strerror})") from error
+    if dry:
+        with contextlib.suppress(OSError):  # what is not empty was there before
+            for made in (directory, *directory.parents):
+                if made.resolve() == parent:
+                    break
+                made.rmdir()
+    return sum(needed.values())
+
+
+def refuse_torchrun() -> None:
+    """Raise a ConfigError where this process is one of several that are to train one model."""
+    size = os.environ.get("WORLD_SIZE", "")
+    if size.isdigit() and int(size) > 1:
+        raise ConfigError(
+            f"WORLD_SIZE={size}: training in several processes (torchrun) is not supported, each"
+            " would train the same run; start python -m jepa_compare.train alone, and several runs"
+            " side by side with -m hydra/launcher=process"
+        )
 
 
 def check_space(place: Path, free: int, needed: Sequence[int]) -> None:
@@ -47,7 +77,7 @@ def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
     needed: dict[Path, int] = {}
     for job in jobs:
         parts = {k: v for k, v in job.identity.config.items() if k not in ("seed", "sweep")}
-        key = content_hash(parts)
+        key = files.content_hash(parts)
         if key not in checkpoint_bytes:  # seeds do not change what can be built
             checkpoint_bytes[key] = build.check(job.config)
             build_measures(job.config.evaluation)

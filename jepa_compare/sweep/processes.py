@@ -24,8 +24,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jepa_compare.config.bounds import at_least
 from jepa_compare.runs.layout import CONSOLE
-from jepa_compare.runs.writer import EXIT_SECONDS, is_complete, read_status, record_death
+from jepa_compare.runs.writer import (
+    EXIT_SECONDS,
+    is_complete,
+    read_config,
+    read_status,
+    record_death,
+)
 from jepa_compare.sweep.job import Job
+from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupts
 
 log = logging.getLogger(__name__)
@@ -81,15 +88,25 @@ def gpu_slots(device: str, jobs_per_gpu: int) -> list[str | None]:
     return [name for _ in range(jobs_per_gpu) for name in devices]
 
 
-def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
-    """Give each job a process; returns whether all of them ended well."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def jobs_at_once(jobs: Sequence[Job], settings: ProcessSettings) -> int:
+    """As many as were asked for; else one per GPU slot, or what the cores have threads for."""
     threads = max(job.config.training.num_threads for job in jobs)
     slots = gpu_slots(jobs[0].config.device, settings.jobs_per_gpu)
-    n_jobs = settings.n_jobs or len(slots) or max(1, cores // threads)
-    n_jobs = min(n_jobs, len(jobs))
+    cores = available_cores()
+    return min(settings.n_jobs or len(slots) or max(1, cores // threads), len(jobs))
+
+
+def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
+    """Give each job a process; returns whether all of them ended well."""
+    cores = available_cores()
+    threads = max(job.config.training.num_threads for job in jobs)
+    slots = gpu_slots(jobs[0].config.device, settings.jobs_per_gpu)
+    n_jobs = jobs_at_once(jobs, settings)
     if n_jobs * threads > cores:
         log.warning(
             "%d jobs with training.num_threads=%d want %d threads, this process has %d cores",
@@ -114,15 +131,20 @@ def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
 
 def command(job: Job) -> list[str] | None:
     """What a process of this job runs now; None if nothing is left to do."""
-    from jepa_compare.evaluation.stored import evaluation_path  # torch
+    from jepa_compare.build import foreign_targets  # torch
+    from jepa_compare.evaluation.stored import evaluation_path
 
+    # Trusted is what the command composed, not what the directory may say instead.
+    stored = read_config(job.directory)
+    foreign = foreign_targets(stored.config if stored else {})
+    trust = ["--trust"] if foreign and foreign <= foreign_targets(job.identity.config) else []
     python = [sys.executable, "-m"]
     if not is_complete(job.directory, job.identity.hash):
-        return [*python, "jepa_compare.train", "--run", str(job.directory.absolute())]
+        return [*python, "jepa_compare.train", "--run", str(job.directory.absolute()), *trust]
     settings = job.config.evaluation
     if evaluation_path(job.directory, settings).exists():
         return None
-    again = ["--device", job.config.device, "--settings", json.dumps(asdict(settings))]
+    again = [*trust, "--device", job.config.device, "--settings", json.dumps(asdict(settings))]
     return [*python, "jepa_compare.evaluate", *again, str(job.directory.absolute())]
 
 
@@ -202,7 +224,7 @@ class Pool:
         if slot is not None:
             environment["CUDA_VISIBLE_DEVICES"] = slot
         job.slot = slot
-        with (job.directory / CONSOLE).open("ab") as console:
+        with files.open_to_append(job.directory / CONSOLE) as console:
             job.process = subprocess.Popen(
                 line,
                 stdin=subprocess.PIPE,  # never written to: its closing says that we are gone

@@ -15,11 +15,13 @@ from jepa_compare.runs.writer import OtherRun, is_complete
 from jepa_compare.sweep import preflight
 from jepa_compare.sweep.job import Job, stored_job
 from jepa_compare.sweep.processes import exit_with_parent
+from jepa_compare.system.files import Refused
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.terminal import Formatter, LogFile, escape_tracebacks
 from jepa_compare.training import ForeignCheckpoint, run
 
 log = logging.getLogger(__name__)
-NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun)
+NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun, Refused)
 """What a user can put right before a run begins: said in one line."""
 
 
@@ -33,7 +35,7 @@ def start(job: Job) -> None:
     if not evaluation_path(job.directory, job.config.evaluation).exists():
         from jepa_compare.sweep.commands.evaluate import evaluate_run
 
-        path = evaluate_run(job.directory, job.config.evaluation, job.config.device)
+        path = evaluate_run(job.directory, job.config.evaluation, job.config.device, job.config)
         log.info("evaluated again, beside the first evaluation: %s", path)
 
 
@@ -41,19 +43,24 @@ def log_to_console(file: Path | None = None) -> None:
     """Logging as Hydra sets it up for its own jobs: to stdout, and to `file`."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     if file is not None:
-        handlers.append(logging.FileHandler(file))
+        handlers.append(LogFile(file))
     layout = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
-    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(Formatter(layout))
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `python -m jepa_compare.train --run DIR`."""
+    escape_tracebacks()
     exit_with_parent()
     parser = argparse.ArgumentParser(prog="jepa_compare.train", description=__doc__)
     parser.add_argument("--run", type=Path, metavar="DIR", required=True)
-    directory = parser.parse_args(arguments).run
+    parser.add_argument("--trust", action="store_true", help="import the code that it names")
+    args = parser.parse_args(arguments)
+    directory = args.run
     try:
-        job = stored_job(directory)
+        job = stored_job(directory, trust=args.trust)
         if not is_complete(directory, job.identity.hash):
             preflight.check([job])
         log_to_console(directory / LOG)

@@ -1,17 +1,84 @@
-"""Files that are never half there: atomic writes, strict JSON, content hashes. Standard library."""
+"""Files that are never half there: atomic writes, strict JSON, content hashes. Standard library.
 
+A run directory may come from anywhere. Whatever is opened in one is opened here: through no link,
+regular files alone, without waiting for a pipe, and no further than a limit.
+"""
+
+import errno
 import hashlib
 import json
 import math
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+MEGABYTE = 1 << 20
 _TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")
+
+
+class Refused(OSError):
+    """What is not opened: a link, a pipe or a device, a file larger than it may be."""
+
+
+def below(directory: Path, *parts: str) -> Path:
+    """The path of something below `directory`, which may itself be a link.
+
+    Raises Refused when one of `parts` is a link.
+    """
+    path = directory
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise Refused(f"{path} is a link, which is not followed; remove it")
+    return path
+
+
+def descriptor(path: Path, flags: int) -> int:
+    """A descriptor of a regular file. Raises Refused for anything else, and waits for nothing.
+
+    What is to be written in place must have no second name: a hard link is a link too.
+    """
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        opened = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Refused(f"{path} is a link, which is not followed; remove it") from None
+        if error.errno in (errno.ENXIO, errno.EISDIR):  # a pipe that nobody reads, a socket
+            raise Refused(f"{path} is not a regular file; remove it") from None
+        raise
+    info = os.fstat(opened)
+    if stat.S_ISREG(info.st_mode) and (info.st_nlink <= 1 or not flags & (os.O_WRONLY | os.O_RDWR)):
+        return opened
+    os.close(opened)
+    if stat.S_ISREG(info.st_mode):
+        raise Refused(f"{path} has a second name, which would change too; put a copy in its place")
+    raise Refused(f"{path} is not a regular file; remove it")
+
+
+def open_to_read(path: Path, limit: int) -> BinaryIO:
+    """A regular file of at most `limit` bytes. Raises Refused."""
+    file = os.fdopen(descriptor(path, os.O_RDONLY), "rb")
+    if os.fstat(file.fileno()).st_size > limit:
+        file.close()
+        raise Refused(f"{path} is larger than {limit / MEGABYTE:.4g} MiB")
+    return file
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """A regular file, made if it is not there. Raises Refused."""
+    return os.fdopen(descriptor(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab")
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """A regular file of at most `limit` bytes, whole. Raises Refused."""
+    with open_to_read(path, limit) as file:
+        return file.read(limit)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -33,11 +100,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def sync_directory(directory: Path) -> None:
     """Force the names in `directory` to disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
+    opened = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        os.fsync(opened)
     finally:
-        os.close(descriptor)
+        os.close(opened)
 
 
 def remove_leftovers(directory: Path) -> None:
@@ -53,7 +120,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno is not None:
             error.filename = str(path)
         raise
 
@@ -80,8 +147,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a file of ours. (For untrusted ones the comparison half has its own, limited reader.)"""
-    return json.loads(path.read_text())
+    """A file of ours, of at most 16 MiB. Raises OSError or ValueError."""
+    try:
+        return json.loads(read_bytes(path, 16 * MEGABYTE))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
 
 
 def content_hash(value: Any) -> str:

@@ -3,7 +3,7 @@
 import logging
 
 from jepa_compare.evaluation.evaluator import Evaluation
-from jepa_compare.evaluation.health_status import run_status
+from jepa_compare.evaluation.health_status import run_notes, run_status
 from jepa_compare.evaluation.pictures.draw import draw_figures
 from jepa_compare.evaluation.stored import (
     Floors,
@@ -14,6 +14,7 @@ from jepa_compare.evaluation.stored import (
 )
 from jepa_compare.export import export
 from jepa_compare.runs.layout import FIGURES
+from jepa_compare.runs.metrics_log import read_rows
 from jepa_compare.runs.records import (
     SCHEMA_VERSION,
     Commit,
@@ -22,6 +23,7 @@ from jepa_compare.runs.records import (
     Seconds,
     SummaryFile,
 )
+from jepa_compare.training.cost import aux_seconds_per_step, aux_to_prediction_gradient
 from jepa_compare.training.finite import Diverged
 from jepa_compare.training.state import RunContext, TrainingState
 
@@ -36,12 +38,20 @@ def finish(state: TrainingState, context: RunContext, diverged: Diverged | None 
     """
     directory, started = context.writer.directory, context.clock()
     with context.interrupts.at_once():  # nothing here changes what a resumed run needs
+        aux_seconds = aux_seconds_per_step(state)
         floors = floors_of(
             state.config, state.evaluator.source, state.evaluator, floors_directory(directory)
         )
         evaluation = None if diverged else evaluate(state, context, floors)
+    rows = (row.values for row in read_rows(directory) if row is not None)
     summary = summary_of(
-        state, floors, evaluation, diverged=diverged, seconds=context.clock() - started
+        state,
+        floors,
+        evaluation,
+        diverged=diverged,
+        seconds=context.clock() - started,
+        aux_seconds=aux_seconds,
+        aux_gradient=aux_to_prediction_gradient(rows),
     )
     context.writer.write_summary(summary)
     context.tracker.summarise({"status": summary.status, **summary.metrics})
@@ -71,14 +81,19 @@ def summary_of(
     *,
     diverged: Diverged | None,
     seconds: float,
+    aux_seconds: float | None,
+    aux_gradient: float | None,
 ) -> SummaryFile:
-    """The content of summary.json; `seconds` are those of the final evaluation."""
+    """The content of summary.json; `seconds` are those of the final evaluation, the last two as
+    `training.cost` measures them."""
     settings, surroundings = state.config.training, state.provenance
     metrics = {} if evaluation is None else evaluation.metrics
     frames = state.step * settings.batch_size * settings.frames
+    status = run_status(metrics, floors.untrained) if evaluation else "diverged"
     return SummaryFile(
         schema_version=SCHEMA_VERSION,
-        status=run_status(metrics, floors.untrained) if evaluation else "diverged",
+        status=status,
+        notes=run_notes(status, metrics, state.evaluator.label_dim),
         diverged=Divergence(step=diverged.step, term=diverged.term) if diverged else None,
         collapsed_at=state.collapsed_at,
         alarms=state.alarms,
@@ -88,6 +103,9 @@ def summary_of(
         floors=floors.keys,
         steps=state.step,
         parameters=state.parameters(),
+        clipped_steps_share=state.clipped_steps.item() / state.step if state.step else None,
+        aux_to_prediction_gradient=aux_gradient,
+        aux_seconds_per_step=aux_seconds,
         compile=state.compile_mode,
         seconds=Seconds(
             train=state.seconds,

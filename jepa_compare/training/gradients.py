@@ -1,10 +1,13 @@
 """Gradients of a step: the norm of each term's at the encoder, and clipping."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from jepa_compare.training.objective import Objective, ObjectiveOutput
+
+PREDICTION_GRADIENT, AUX_GRADIENT = "train/gradient_prediction", "train/gradient_aux"
+"""Keys of the norms at the encoder."""
 
 
 def term_gradient_norms(
@@ -13,11 +16,11 @@ def term_gradient_norms(
     """Norms over the encoder's weights of the gradients of prediction and weighted aux loss."""
     weights = [p for p in encoder.parameters() if p.requires_grad]
     norms = {}
-    for name, part in (("prediction", output.prediction), ("aux", output.aux)):
+    for key, part in ((PREDICTION_GRADIENT, output.prediction), (AUX_GRADIENT, output.aux)):
         if part.requires_grad:
             grads = torch.autograd.grad(part, weights, retain_graph=True, allow_unused=True)
             norm = nn.utils.get_total_norm([g for g in grads if g is not None])
-            norms[f"train/gradient_{name}"] = norm.to(part.device)
+            norms[key] = norm.to(part.device)
     return norms
 
 
@@ -35,12 +38,16 @@ def clip_groups(objective: Objective, scope: str) -> list[list[nn.Parameter]]:
     return groups
 
 
-def clip(groups: list[list[nn.Parameter]], largest: float) -> Float[Tensor, ""]:
+def clip(
+    groups: list[list[nn.Parameter]], largest: float
+) -> tuple[Float[Tensor, ""], Bool[Tensor, ""]]:
     """Clip the gradient of each group to the norm `largest`, in place; returns the norm over all
-    parameters before clipping."""
-    norms = [
-        nn.utils.clip_grad_norm_(with_gradient, largest)
-        for group in groups
-        if (with_gradient := [p for p in group if p.grad is not None])
-    ]
-    return torch.linalg.vector_norm(torch.stack(norms))
+    parameters before clipping, and whether any group was cut."""
+    norms = torch.stack(
+        [
+            nn.utils.clip_grad_norm_(with_gradient, largest)
+            for group in groups
+            if (with_gradient := [p for p in group if p.grad is not None])
+        ]
+    )
+    return torch.linalg.vector_norm(norms), (norms > largest).any()

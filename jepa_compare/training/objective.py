@@ -1,13 +1,14 @@
 """The whole training objective as one module: what autocast, compile and the gradient see."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepa_compare.latents import Batch
-from jepa_compare.losses import AuxLoss, HelperTerms
+from jepa_compare.losses import AuxLoss, AuxOutput, HelperTerms, NoAuxLoss
 from jepa_compare.models.jepa import JEPA
 
 
@@ -29,6 +30,37 @@ class ObjectiveOutput(NamedTuple):
         return self.prediction + self.aux + self.helper
 
 
+class WrongOutput(TypeError):
+    """An auxiliary loss has returned what is no `AuxOutput` of scalars."""
+
+
+def _wrong_output(aux: Any) -> str | None:
+    """What `aux` is, where it is not what `AuxLoss.forward` is to return. Waits for no device."""
+    if not isinstance(aux, AuxOutput):
+        return _described(aux)
+    loss, terms = aux
+    if not (isinstance(loss, Tensor) and loss.shape == () and loss.dtype == torch.float32):
+        return f"loss={_described(loss)}"
+    if not isinstance(terms, dict):
+        return f"terms={_described(terms)}"
+    for key, value in terms.items():
+        if not isinstance(key, str):
+            return f"terms with the key {key!r}"
+        if not (isinstance(value, Tensor) and value.shape == ()):
+            return f"terms[{key!r}]={_described(value)}"
+        if value.requires_grad:
+            return f"terms[{key!r}] with a gradient, not detached"
+    return None
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and type {value.dtype}"
+    if isinstance(value, dict):
+        return f"a dict with the keys {', '.join(map(repr, value))}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
 class Objective(nn.Module):
     """prediction + weight × auxiliary loss + helper terms."""
 
@@ -45,10 +77,26 @@ class Objective(nn.Module):
         latents = self.model(batch)
         prediction = F.mse_loss(latents.z_pred.float(), latents.z_target.float())
         aux = self.aux_loss(latents)
+        if not torch.compiler.is_compiling():  # the first step of a run never is
+            self._check(aux)
         helper, helper_terms = self.helpers(latents.z_context, batch.actions)
         terms = {f"aux/{key}": value for key, value in aux.terms.items()}
         terms |= {f"helper/{key}": value for key, value in helper_terms.items()}
         return ObjectiveOutput(prediction, self.weight * aux.loss, helper, terms)
+
+    def _check(self, aux: Any) -> None:
+        """Raise WrongOutput unless the auxiliary loss returned what its contract says."""
+        wrong = _wrong_output(aux)
+        free = isinstance(self.aux_loss, NoAuxLoss) or self.aux_loss.inert_terms(self.model.target)
+        if not wrong and torch.is_grad_enabled() and not free and not aux.loss.requires_grad:
+            wrong = "a loss without a gradient"
+        if wrong:
+            kind = type(self.aux_loss)
+            raise WrongOutput(
+                f"aux_loss {kind.__module__}.{kind.__qualname__}: forward returned {wrong}; it must"
+                " return AuxOutput(loss=<float32 scalar with a gradient>, terms={<name>: <detached"
+                " scalar tensor>}), see jepa_compare.losses.base"
+            )
 
     def on_step_end(self, progress: float) -> None:
         """After the optimiser's step: what follows the weights follows now."""

@@ -87,7 +87,9 @@ def resume(state: TrainingState, context: RunContext) -> None:
         checkpoint.remove(directory)
         context.writer.fresh_start = False  # a retry continues what this attempt leaves
     try:
-        saved = checkpoint.load(directory, context.identity.hash, state.device)
+        saved = checkpoint.load(
+            directory, context.identity.hash, state.device, limit=state.checkpoint_limit()
+        )
         if saved is not None and not context.writer.truncate_metrics(saved["metrics_bytes"]):
             log.warning("%s has lost rows: starting over", directory / METRICS)
             saved = None

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
 from jepa_compare import build
 from jepa_compare.config.schema import Config
@@ -52,6 +53,8 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     clipped_together: list[list[nn.Parameter]]
     """The parameters that share one gradient norm."""
+    clipped_steps: Int[Tensor, ""]
+    """Steps with a gradient that was clipped, counted on the device: no step waits for it."""
     evaluator: Evaluator
     peak_memory: PeakMemory
     provenance: dict[str, Any]
@@ -116,6 +119,7 @@ class TrainingState:
                 foreach=None if cuda else True,
             ),
             clipped_together=clip_groups(objective, settings.grad_clip_scope),
+            clipped_steps=torch.zeros((), dtype=torch.int64, device=device),
             evaluator=Evaluator(source, config.evaluation, device),
             peak_memory=peak_memory,
             provenance=provenance(device),
@@ -140,14 +144,23 @@ class TrainingState:
         return self.collapsed_at is not None and self.config.training.on_collapse == "stop"
 
     def parameters(self) -> dict[str, int]:
-        """How many each part has."""
+        """How many each part trains: a copy that follows another, an EMA head say, has none."""
         parts = {
             "encoder": self.objective.model.encoder,
             "predictor": self.objective.model.predictor,
             "aux_loss": self.objective.aux_loss,
             "helpers": self.objective.helpers,
         }
-        return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+        return {
+            name: sum(p.numel() for p in part.parameters() if p.requires_grad)
+            for name, part in parts.items()
+        }
+
+    def checkpoint_limit(self) -> int:
+        """Bytes that no checkpoint of this run exceeds: weights, two moments, and room for what
+        a loss keeps beside its tensors."""
+        tensors = [v for v in self.objective.state_dict().values() if isinstance(v, torch.Tensor)]
+        return 4 * sum(v.numel() * v.element_size() for v in tensors) + (256 << 20)
 
     def to_checkpoint(self, *, run_hash: str, metrics_bytes: int) -> dict[str, Any]:
         """All that `restore` needs, with the run that it belongs to and its rows' length on disk.
@@ -158,6 +171,7 @@ class TrainingState:
             "hash": run_hash,
             "step": self.step,
             "seed": self.config.seed,
+            "clipped_steps": self.clipped_steps,
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "metrics_bytes": metrics_bytes,
@@ -178,6 +192,7 @@ class TrainingState:
         self.objective.load_state_dict(checkpoint["objective"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.step = self.saved_at = checkpoint["step"]
+        self.clipped_steps = checkpoint["clipped_steps"]
         self.alarms = [Alarm(**alarm) for alarm in checkpoint["alarms"]]
         self.alarmed = checkpoint["alarmed"]
         self.collapsed_at = checkpoint["collapsed_at"]

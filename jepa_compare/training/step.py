@@ -37,12 +37,14 @@ def training_step(
 
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    gradient_norm, clipped = clip(state.clipped_together, settings.grad_clip)
+    state.clipped_steps += clipped
     terms = {
         "train/prediction": output.prediction.detach(),
         **output.terms,
         "train/aux": output.aux.detach(),
         "train/loss": loss.detach(),
-        "train/gradient_norm": clip(state.clipped_together, settings.grad_clip),
+        "train/gradient_norm": gradient_norm,
     }
     state.finite.note(step, terms)
     optimizer.step()

@@ -1,8 +1,12 @@
 """Every mistake of a command line is one clear line, before it costs anything."""
 
+import re
+
 import pytest
 
 from jepa_compare.checks import ConfigError
+from jepa_compare.config.hydra_internals import parse_arguments
+from jepa_compare.sweep.commands.train import check_options
 from jepa_compare.sweep.plan import parse_command_line
 
 
@@ -33,6 +37,11 @@ from jepa_compare.sweep.plan import parse_command_line
         ("device=gpu", "device=gpu: must be one of auto, cpu, cuda, cuda:<index>"),
         ("seed=-1", "seed=-1: must be at least 0"),
         ("sweep=a/b", "sweep=a/b: must be a directory name"),
+        ("aux_loss=vicreg,", "aux_loss=vicreg,: ends in a comma; values are listed without spaces"),
+        ("dino", "dino: is not of the form key=value"),
+        ("model.encoder=resnet18", "model.encoder=resnet18: is not one value; set model.encoder."),
+        ("hydra/launcher=joblib", "no such option: pip install hydra-joblib-launcher; there is"),
+        ("hydra/sweeper=optuna", "no such option: pip install hydra-optuna-sweeper; there is"),
     ],
 )
 def test_mistakes_are_one_line_with_key_value_and_what_is_allowed(
@@ -43,3 +52,25 @@ def test_mistakes_are_one_line_with_key_value_and_what_is_allowed(
     message = str(caught.value)
     assert expected in message
     assert "\n" not in message
+
+
+def test_of_several_jobs_the_error_names_the_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_command_line(["aux_loss=vicreg,dino", "aux_loss.cov_coeff=0.2"], multirun=True)
+    message = str(caught.value)
+    assert "unknown key; there is name" in message
+    assert "center_momentum" in message  # what dino has, not what vicreg has
+    assert "(in the job aux_loss=dino aux_loss.cov_coeff=0.2" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--lr", "1e-3"], "--lr: no such option; a value is set as key=value"),
+        (["--config-name", "mine"], "add your own YAML files with --config-dir DIR"),
+        (["--config-dir", "/nowhere"], "--config-dir /nowhere: no such directory"),
+    ],
+)
+def test_options_that_there_are_not_are_refused(arguments: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        check_options(parse_arguments(arguments))

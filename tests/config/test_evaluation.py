@@ -20,6 +20,13 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
     ("key", "value", "allowed"),
     [
         ("seed", -1, "at least 0"),
+        ("task_seed", [], "null, an int of at least 0, or a list of different ones"),
+        ("task_seed", [3, 3], "a list of different ones"),
+        ("task_seed", [3, -1], "a list of different ones"),
+        ("task_seed", True, "a list of different ones"),
+        ("task_seed", "five", "a list of different ones"),
+        ("probe_seed", -1, "at least 0"),
+        ("planner_seed", -1, "at least 0"),
         ("rollout_steps", [1, 17], "between 1 and frames - 1 = 16"),
         ("rollout_steps", [8, 8], "different steps"),
         ("collapse_trajectories", 300, "between 2 and trajectories=256"),
@@ -33,6 +40,8 @@ def test_every_preset_fits_the_schema(path: Path) -> None:
         ("planning__planner__temperature", 0.1, "null for cem"),
         ("planning__planner__execute", "sample", "mean or best for cem"),
         ("measures__mine", {"steps": 1}, "a node with a `_target_`"),
+        ("smallest_effect__success_door", 0.0, "finite and above 0"),
+        ("smallest_effect__success_door", float("nan"), "finite and above 0"),
         ("figures__gif_episodes", 9, "between 0 and figures.episodes=8"),
     ],
 )
@@ -57,7 +66,19 @@ def test_only_what_decides_the_results_is_part_of_the_identity() -> None:
         ("interval", 7),
         ("collapse_interval", 7),
         ("figures__enabled", False),
+        ("smallest_effect", {"probe_rmse": 0.2}),
     ):
         assert load_settings("default", **{key: value}).identity() == identity
     for key, value in (("seed", 1), ("planning__tasks", 7), ("planning__planner__cost", "mse")):
         assert load_settings("default", **{key: value}).identity() != identity
+
+
+def test_seeds_that_are_what_they_follow_leave_an_evaluation_what_it_was() -> None:
+    base = load_settings("default", seed=3)
+    same = load_settings("default", seed=3, task_seed=[3], probe_seed=3, planner_seed=3)
+    assert same.identity() == base.identity()
+    assert not {"task_seed", "probe_seed", "planner_seed"} & base.identity().keys()
+    for key, value in (("task_seed", [3, 4]), ("probe_seed", 0), ("planner_seed", 1)):
+        assert load_settings("default", seed=3, **{key: value}).identity() != base.identity()
+    one, other = (load_settings("default", task_seed=seed).identity() for seed in (4, [4]))
+    assert one == other

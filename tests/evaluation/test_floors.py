@@ -18,10 +18,17 @@ from jepa_compare.evaluation.floors import (
     stored_floor,
 )
 from jepa_compare.evaluation.stored import evaluation_hash
-from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
+from jepa_compare.runs.evaluation_records import FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 
 CPU = torch.device("cpu")
-POLICIES = ("random", "straight_line", "door_script", "oracle")
+POLICIES = (
+    "random",
+    "straight_line",
+    "door_script",
+    "true_dynamics_straight",
+    "true_dynamics_geodesic",
+)
 LoadSettings = Callable[..., EvaluationSettings]
 
 
@@ -60,7 +67,8 @@ def test_where_nothing_is_planned_no_policy_plays(
         "{",
         "[]",
         '{"schema_version": VERSION}',
-        '{"schema_version": VERSION, "policy": "oracle", "seed": null, "metrics": {}, "tasks": {}}',
+        '{"schema_version": VERSION, "policy": "straight_line", "seed": null, "metrics": {},'
+        ' "tasks": {}}',
         '{"schema_version": 0, "policy": "random", "seed": null, "metrics": {}, "tasks": {}}',
         '{"schema_version": VERSION, "policy": "random", "seed": null, "metrics": {"a": "b"},'
         ' "tasks": {}}',
@@ -97,9 +105,13 @@ def test_the_key_holds_what_the_numbers_depend_on(settings_of: LoadSettings) -> 
     assert key("random") != key("random", world={**world, "size": 40})
     assert key("random") != key("random", settings_of("default", seed=1))
     assert key("random") == key("random", other_planner)
-    assert key("oracle") != key("oracle", other_planner)
-    assert key("oracle") == key("oracle", settings_of("default", planning__chunk=3))
-    assert key("oracle") == key("oracle", settings_of("default", frames=18))
+    assert key("true_dynamics_geodesic") != key("true_dynamics_geodesic", other_planner)
+    assert key("true_dynamics_geodesic") == key(
+        "true_dynamics_geodesic", settings_of("default", planning__chunk=3)
+    )
+    assert key("true_dynamics_geodesic") == key(
+        "true_dynamics_geodesic", settings_of("default", frames=18)
+    )
     untrained = key("untrained", model_config=model, seed=0)
     assert untrained != key("untrained", model_config=model, seed=1)
     assert untrained != key("untrained", model_config={"dim": 64}, seed=0)

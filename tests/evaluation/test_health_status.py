@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from jepa_compare.evaluation.health_status import run_status
+from jepa_compare.evaluation.health_status import run_notes, run_status
+from jepa_compare.runs.records import Status
+from jepa_compare.runs.version_1 import rename_status
 
 
 def metrics(spread: float | None, probe: tuple[float, ...]) -> dict[str, float | None]:
@@ -17,17 +19,18 @@ def metrics(spread: float | None, probe: tuple[float, ...]) -> dict[str, float |
     [
         (0.5, (0.99, 0.99), "healthy"),
         (0.005, (0.99, 0.99), "healthy"),
-        (0.005, (0.5, 0.91), "healthy"),
-        (0.001, (0.9, 0.9), "healthy"),
+        (0.005, (0.5, 0.97), "healthy"),
+        (0.005, (0.9, 0.91), "complete_collapse"),
+        (0.5, (0.9, 0.94), "no_better_than_untrained"),
         (0.005, (0.5, 0.5), "complete_collapse"),
-        (0.02, (0.5, 0.5), "dimensional_collapse"),
+        (0.02, (0.5, 0.5), "no_better_than_untrained"),
         (math.nan, (0.99, 0.99), "diverged"),
         (None, (0.99, 0.99), "diverged"),
         (0.5, (0.99, -math.inf), "diverged"),
     ],
 )
 def test_the_status(spread: float | None, probe: tuple[float, float], expected: str) -> None:
-    """The untrained encoder has .9 on both sets; equal is not below."""
+    """The untrained encoder has .9 on both sets; its error must fall by two fifths."""
     assert run_status(metrics(spread, probe), metrics(0.3, (0.9, 0.9))) == expected
 
 
@@ -41,5 +44,28 @@ def test_without_labels_the_spread_decides(spread: float, expected: str) -> None
 
 def test_without_a_spread_the_probe_does() -> None:
     untrained = {"eval/probe_r2_set_1": 0.9}
-    assert run_status({"eval/probe_r2_set_1": 0.8}, untrained) == "dimensional_collapse"
-    assert run_status({"eval/probe_r2_set_1": 0.95}, untrained) == "healthy"
+    assert run_status({"eval/probe_r2_set_1": 0.8}, untrained) == "no_better_than_untrained"
+    assert run_status({"eval/probe_r2_set_1": 0.97}, untrained) == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("status", "directions", "label_dim", "low"),
+    [
+        ("healthy", 2.0, 2, True),
+        ("healthy", 3.0, 2, False),
+        ("healthy", 2.0, None, False),
+        ("healthy", None, 2, False),
+        ("complete_collapse", 2.0, 2, False),
+    ],
+)
+def test_a_low_rank_is_noted_of_healthy_runs(
+    status: Status, directions: float | None, label_dim: int | None, low: bool
+) -> None:
+    measured = {"eval/participation_ratio": directions}
+    assert run_notes(status, measured, label_dim) == (["low_rank"] if low else [])
+
+
+def test_an_earlier_status_is_read_as_todays() -> None:
+    old = {"status": "dimensional_collapse", "schema_version": 2}
+    assert rename_status(old) == old | {"status": "no_better_than_untrained"}
+    assert rename_status({"status": ["healthy"]}) == {"status": ["healthy"]}

@@ -48,4 +48,7 @@ def test_its_metrics_stand_in_the_table(tmp_path: Path) -> None:
     (row,) = comparison.rows
     for metric in ("eval/success_detour", "eval/probe_rmse"):
         assert comparison.estimate(row, metric).n == 1
-    assert {reference.policy for reference in comparison.references} >= {"straight_line", "oracle"}
+    assert {reference.policy for reference in comparison.references} >= {
+        "straight_line",
+        "true_dynamics_geodesic",
+    }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jepa_compare.comparison.history import History
+from jepa_compare.comparison.loading.history import History
 from jepa_compare.report.figures.bands import MOST_STEPS, band, spectrum_band
 
 

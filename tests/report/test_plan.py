@@ -31,7 +31,7 @@ def test_each_pair_is_planned_at_its_own_sd(sweep: Path) -> None:
         sd = np.std(list(planned.pair.differences.values()), ddof=1)
         assert planned.sd == pytest.approx(sd)
         expected = seeds_to_decide(sd=planned.sd, difference=0.1, pairs=3)
-        assert planned.seeds == expected is not None
+        assert expected is not None and planned.seeds == expected
         low, high = planned.seeds_range
         assert low is not None and high is not None and low <= expected <= high
     assert plan.each == max(planned.seeds or 0 for planned in plan.pairs)

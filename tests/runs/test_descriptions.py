@@ -6,7 +6,7 @@ import pytest
 
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.runs.descriptions import read_descriptions
-from jepa_compare.runs.records import Description
+from jepa_compare.runs.evaluation_records import Description
 from jepa_compare.runs.untrusted import Damaged
 
 MINE = Metric(key="eval/mine", label="mine", unit="m", better="lower", low=0.0, about="of mine")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jepa_compare.comparison import compare, load_runs
-from jepa_compare.comparison.history import read_episodes, read_history, read_spectrum
+from jepa_compare.comparison.loading.history import read_episodes, read_history, read_spectrum
 from jepa_compare.runs import layout
 from jepa_compare.runs.version_1 import upgrade_config
 

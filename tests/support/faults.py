@@ -13,6 +13,7 @@ from jepa_compare.runs import lock
 
 _TEMPORARY = re.compile(r"\.(.+)\.\d+\.[0-9a-f]{8}")
 REAL_OPEN = Path.open
+REAL_FDOPEN = os.fdopen
 
 
 class Killed(BaseException):
@@ -38,6 +39,7 @@ class Disk:
             patch.setattr(os, name, self._guarded(name, getattr(os, name)))
         patch.setattr(Path, "unlink", self._guarded("unlink", Path.unlink))
         patch.setattr(Path, "open", lambda path, *a, **k: self._open(path, *a, **k))
+        patch.setattr(os, "fdopen", self._fdopen)
 
     def event(self, operation: str, name: str) -> None:
         """Count one event, and fail if it is the chosen one. A test may add events of its own."""
@@ -65,6 +67,14 @@ class Disk:
         if self._dead:
             raise Killed
         return _File(REAL_OPEN(path, mode, *arguments, **named), self, path.name)
+
+    def _fdopen(self, descriptor: int, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        file = REAL_FDOPEN(descriptor, mode, *arguments, **named)
+        if not set(mode) & set("wax+"):
+            return file
+        if self._dead:
+            raise Killed
+        return _File(file, self, Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
 
 
 class _File:

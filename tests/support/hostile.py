@@ -20,7 +20,8 @@ import numpy as np
 
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.records import SCHEMA_VERSION, FloorFile
+from jepa_compare.runs.evaluation_records import FloorFile
+from jepa_compare.runs.records import SCHEMA_VERSION
 
 EVALUATION = f"{layout.EVALUATIONS}/0a1b2c3d.json"
 FILES = (layout.CONFIG, layout.STATUS, layout.SUMMARY, EVALUATION, layout.METRICS)
@@ -114,7 +115,7 @@ class Damage:
     def version(self, path: Path) -> None:
         file = path / self.pick((layout.CONFIG, layout.SUMMARY, EVALUATION))
         content = json.loads(file.read_text())
-        content["schema_version"] = self.pick((0, 3, "2", None, 2.0, True, [2], -1))
+        content["schema_version"] = self.pick((0, 4, "2", None, 2.0, True, [2], -1))
         file.write_text(json.dumps(content))
 
     def bytes(self, path: Path) -> None:

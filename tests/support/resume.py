@@ -58,7 +58,8 @@ def assert_same(one: Path, other: Path, job: Job) -> None:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     assert evaluations(one) == evaluations(other)
     summaries = [files.read_json(path / layout.SUMMARY) for path in (one, other)]
-    for key in ("status", "metrics", "alarms", "collapsed_at", "floors", "untrained", "steps"):
+    same = ("status", "metrics", "alarms", "collapsed_at", "floors", "untrained", "steps")
+    for key in (*same, "clipped_steps_share", "aux_to_prediction_gradient"):
         assert summaries[0][key] == summaries[1][key], key
     states = [checkpoint.load(p, job.identity.hash, torch.device("cpu")) for p in (one, other)]
     leaves = [dict(leaves_of(state)) for state in states]

@@ -21,18 +21,15 @@ import numpy as np
 from jepa_compare.metrics import describe
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
+from jepa_compare.runs.evaluation_records import Description, Episode, EvaluationFile, FloorFile
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.records import (
     SCHEMA_VERSION,
     Alarm,
     Commit,
     ConfigFile,
-    Description,
     Divergence,
-    Episode,
-    EvaluationFile,
     Failure,
-    FloorFile,
     Hardware,
     MetricsRow,
     Seconds,

@@ -26,3 +26,15 @@ def test_a_job_that_cannot_be_built_is_named_before_any_directory_is_made(tmp_pa
     with pytest.raises(ConfigError, match=r"aux_loss\.std_coeff=-1"):
         preflight.check(jobs)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_torchrun_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = parse_command_line([f"hydra.sweep.dir={tmp_path}/s", *TINY], multirun=True).jobs
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="WORLD_SIZE=2: training in several processes"):
+        preflight.check(jobs)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    preflight.check(jobs)

@@ -33,5 +33,5 @@ def test_a_predictor_and_a_helper_term_from_elsewhere_train(
         "+helper.small={_target_:my_lab.parts.Small,weight:0.1,power:2.0}",
     )
     assert "helper/small" in rows(tmp_path / "run")[0]
-    _, predictor = load_run(tmp_path / "run")
+    _, predictor = load_run(tmp_path / "run", trust=True)
     assert type(predictor).__name__ == "LinearStep"

@@ -32,13 +32,13 @@ def test_the_run_directory_holds_what_the_contract_says(tmp_path: Path) -> None:
     }
     assert read_status(tmp_path / "run")["state"] == "completed"
     assert encode(decode(SummaryFile, summary, layout.SUMMARY)) == summary  # nothing else in it
-    assert summary["status"] in ("healthy", "dimensional_collapse", "complete_collapse")
+    assert summary["status"] in ("healthy", "no_better_than_untrained", "complete_collapse")
     assert summary["parameters"]["encoder"] == 150_432
     assert set(summary["floors"]) == {
         "random",
         "straight_line",
         "door_script",
-        "oracle",
+        "true_dynamics_geodesic",
         "untrained",
     }
     steps = [row["step"] for row in rows(tmp_path / "run")]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jepa_compare.data.environment import Rectangle
 from jepa_compare.data.rooms import distractor
-from jepa_compare.data.rooms.geometry import cut, door_waypoint, profiles
+from jepa_compare.data.rooms.geometry import cut, door_waypoint, profiles, walking_distance
 from jepa_compare.data.rooms.tasks import TwoRoomsEnvironment
 
 _WALL_BRIGHTNESS = 0.5
@@ -137,6 +137,19 @@ class FixedWall(TwoRoomsEnvironment):
             wall_half_width=self.wall_half_width,
             door_half_height=self.door_half_height,
             clearance=0.5,
+        )
+
+    def walking_distance(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"]
+    ) -> Float[Tensor, " n"]:
+        """See `TaskSuite.walking_distance`."""
+        return walking_distance(
+            state[:, :2],
+            goal[:, :2],
+            wall_x=self.center,
+            door_y=self.center,
+            wall_half_width=self.wall_half_width,
+            door_half_height=self.door_half_height,
         )
 
     def obstacles(self, state: Float[Tensor, "n s"]) -> list[list[Rectangle]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jepa_compare.data.environment import Rectangle
 from jepa_compare.data.rooms.barriers import Room, bounce_off
-from jepa_compare.data.rooms.geometry import cut, door_waypoint, to_device
+from jepa_compare.data.rooms.geometry import cut, door_waypoint, to_device, walking_distance
 from jepa_compare.data.rooms.random_wall_frames import frames_of
 from jepa_compare.data.rooms.tasks import TwoRoomsEnvironment
 
@@ -105,6 +105,19 @@ class MovableWall(TwoRoomsEnvironment):
             wall_half_width=self.room.wall_half_width,
             door_half_height=self.room.door_half_height,
             clearance=1.0,
+        )
+
+    def walking_distance(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"]
+    ) -> Float[Tensor, " n"]:
+        """See `TaskSuite.walking_distance`."""
+        return walking_distance(
+            state[:, :2],
+            goal[:, :2],
+            wall_x=state[:, 2],
+            door_y=state[:, 3],
+            wall_half_width=self.room.wall_half_width,
+            door_half_height=self.room.door_half_height,
         )
 
     def obstacles(self, state: Float[Tensor, "n s"]) -> list[list[Rectangle]]:

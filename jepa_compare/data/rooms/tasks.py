@@ -55,6 +55,12 @@ class TwoRoomsEnvironment(Environment):
         then to the goal."""
 
     @abstractmethod
+    def walking_distance(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"]
+    ) -> Float[Tensor, " n"]:
+        """See `TaskSuite.walking_distance`."""
+
+    @abstractmethod
     def obstacles(self, state: Float[Tensor, "n s"]) -> list[list[Rectangle]]:
         """See `TaskSuite.obstacles`."""
 
@@ -69,7 +75,8 @@ class RoomTasks(TaskSuite):
     """
 
     kinds = ("same", "door", "detour")
-    policies = ("random", "straight_line", "door_script", "oracle")
+    scripts = ("random", "straight_line", "door_script")  # that `policy` makes
+    policies = (*scripts, "true_dynamics_straight", "true_dynamics_geodesic")
     distance_unit = "px"
 
     def __init__(
@@ -126,6 +133,12 @@ class RoomTasks(TaskSuite):
         """Between the two positions."""
         return (state - goal)[:, :2].norm(dim=-1)
 
+    def walking_distance(
+        self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"]
+    ) -> Float[Tensor, " n"]:
+        """See `TaskSuite.walking_distance`. Through the door if the goal is in the other room."""
+        return self.environment.walking_distance(state, goal)
+
     def reached(
         self, state: Float[Tensor, "n s"], goal: Float[Tensor, "n s"], criterion: str
     ) -> Bool[Tensor, " n"]:
@@ -134,8 +147,8 @@ class RoomTasks(TaskSuite):
         return self._near[criterion](self.distance(state, goal))
 
     def policy(self, name: str, generator: torch.Generator) -> Policy:
-        """See `TaskSuite.policy`. `door_script` knows the rooms: the ceiling."""
-        require_one_of("policy", name, self.policies[:-1])
+        """See `TaskSuite.policy`. `door_script` knows the rooms: a ceiling."""
+        require_one_of("policy", name, self.scripts)
         longest = self.environment.max_action_norm
         if name == "random":
             return RandomWalk(longest, generator)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.evaluation.measures.context import EvaluationContext, Need
 from jepa_compare.metrics import Metric
 
@@ -24,6 +25,10 @@ class Measure(ABC):
     cadence: ClassVar[Cadence] = "end"
     """Measured every `evaluation.collapse_interval` or `evaluation.interval` steps and at the end,
     or there alone."""
+
+    def configure(self, name: str, settings: EvaluationSettings) -> None:  # noqa: B027
+        """Called once, after it is built, with its name in `evaluation.measures`. Raises
+        ConfigError for arguments that do not fit the settings. Nothing by default."""
 
     def unit(self, context: EvaluationContext) -> str:
         """Of its metrics that `jepa_compare.metrics` describes, of those that are errors or

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 from jepa_compare.system import files
 
 if TYPE_CHECKING:

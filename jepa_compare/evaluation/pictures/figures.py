@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 from jepa_compare.system import files
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""What a planner plans in: a model's latent space, or the true dynamics (the ceiling).
+"""What a planner plans in: a model's latent space, or the true dynamics.
 
 Shape legend: n tasks or candidates, m candidates per task, k plan steps, a action dimensions,
-z dimensions of what a rollout starts from, d of what it is compared in.
+z dimensions of what a rollout starts from, d of what it is compared in, g of a gap.
 """
 
 from dataclasses import dataclass
@@ -34,6 +34,12 @@ class Dynamics(Protocol):
         """What is imagined after each action."""
         ...
 
+    def gap(
+        self, imagined: Float[Tensor, "n m k d"], target: Float[Tensor, "n d"]
+    ) -> Float[Tensor, "n m k g"]:
+        """What is missing to the target: vectors whose length is the cost of a step."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatentDynamics:
@@ -54,28 +60,47 @@ class LatentDynamics:
     ) -> Float[Tensor, "n k d"]:
         return self.model.rollout(start, self.environment.feasible(actions), actions.shape[1])
 
+    def gap(
+        self, imagined: Float[Tensor, "n m k d"], target: Float[Tensor, "n d"]
+    ) -> Float[Tensor, "n m k d"]:
+        return imagined - target[:, None, None]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrueDynamics:
-    """The oracle: the environment's own noise-free dynamics from the true state, compared in
-    position. States are tensors [n s], which a planner can copy for its candidates."""
+    """The environment's own noise-free dynamics from the true state. States are tensors [n s],
+    which a planner can copy for its candidates."""
 
     suite: TaskSuite
+    geodesic: bool
+    """Whether states are compared by the length of the way that can be gone between them, or of
+    the straight line between their positions, which may lead through a wall."""
 
     def observe(self, state: Float[Tensor, "n z"]) -> Float[Tensor, "n z"]:
         return state
 
-    def target(self, goal: Float[Tensor, "n z"]) -> Float[Tensor, "n d"]:
-        return self.suite.position(goal)
+    def target(self, goal: Float[Tensor, "n z"]) -> Float[Tensor, "n z"]:
+        return goal
 
     def rollout(
         self, start: Float[Tensor, "n z"], actions: Float[Tensor, "n k a"]
-    ) -> Float[Tensor, "n k d"]:
+    ) -> Float[Tensor, "n k z"]:
         state, path = start, []
         for action in actions.unbind(1):
             state = self.suite.environment.step(state, action)
-            path.append(self.suite.position(state))
+            path.append(state)
         return torch.stack(path, dim=1)
+
+    def gap(
+        self, imagined: Float[Tensor, "n m k z"], target: Float[Tensor, "n z"]
+    ) -> Float[Tensor, "n m k 2"]:
+        n, m, k = imagined.shape[:3]
+        states, goals = imagined.flatten(0, 2), target.repeat_interleave(m * k, dim=0)
+        gap = self.suite.position(states) - self.suite.position(goals)
+        if self.geodesic:  # as long as the way
+            way = self.suite.walking_distance(states, goals)
+            gap = torch.stack([way, torch.zeros_like(way)], dim=-1)
+        return gap.unflatten(0, (n, m, k))
 
 
 def goal_cost(
@@ -94,7 +119,7 @@ def goal_cost(
         n, m = actions.shape[:2]
         from_each = start.repeat_interleave(m, dim=0)  # [n*m z]
         imagined = dynamics.rollout(from_each, actions.flatten(0, 1)).unflatten(0, (n, m))
-        gap = imagined - target[:, None, None]  # [n m k d]
+        gap = dynamics.gap(imagined, target)
         if kind == "l2":
             return gap.square().sum(dim=-1).sqrt().sum(dim=-1)
         return gap.square().mean(dim=-1).sum(dim=-1)

@@ -15,10 +15,11 @@ from torch import Tensor
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.environment import Policy, Rectangle, State, TaskSuite, play
 from jepa_compare.rng import generator
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 
-MakePolicy = Callable[[str], Policy]
-"""From a kind of task to the policy that plays it: a fresh one, for a policy may have memory."""
+MakePolicy = Callable[[str, int], Policy]
+"""From a kind of task and the seed of a set of them to the policy that plays it: a fresh one, for a
+policy may have memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,19 +83,39 @@ def play_tasks(
     device: torch.device,
 ) -> dict[str, Outcome]:
     """Play every kind of `settings.planning`. Tasks and the environment's noise come from streams
-    of `settings.seed` named by the kind alone: the same for every policy, loss and training seed.
+    of the task seed named by the kind alone: the same for every policy, loss and training seed.
+    Sets of several task seeds are played one after the other and pooled into one outcome.
 
     Raises ValueError for a kind that the suite does not have.
     """
-    environment, outcomes = suite.environment, {}
-    for kind in settings.planning.kinds:
-        draws = generator(settings.seed, f"evaluation/{kind}")
-        tasks = suite.sample(draws, kind, settings.planning.tasks, device)
+    environment, planning = suite.environment, settings.planning
+
+    def play_set(kind: str, seed: int) -> Outcome:
+        draws = generator(seed, f"evaluation/{kind}")
+        tasks = suite.sample(draws, kind, planning.tasks, device)
         start, goal = environment.reset(tasks.start), environment.reset(tasks.goal)
-        noise = generator(settings.seed, f"evaluation/{kind}/environment")
-        states = play(environment, make_policy(kind), start, goal, settings.planning.steps, noise)
-        outcomes[kind] = score(suite, states, goal)
-    return outcomes
+        noise = generator(seed, f"evaluation/{kind}/environment")
+        states = play(environment, make_policy(kind, seed), start, goal, planning.steps, noise)
+        return score(suite, states, goal)
+
+    return {
+        kind: _pooled([play_set(kind, seed) for seed in settings.task_seeds()])
+        for kind in planning.kinds
+    }
+
+
+def _pooled(sets: list[Outcome]) -> Outcome:
+    """The tasks of all sets, one set after the other."""
+    return Outcome(
+        path=torch.cat([each.path for each in sets]),
+        goal=torch.cat([each.goal for each in sets]),
+        obstacles=[task for each in sets for task in each.obstacles],
+        success={
+            name: [task for each in sets for task in each.success[name]] for name in sets[0].success
+        },
+        final_distance=[task for each in sets for task in each.final_distance],
+        steps=[task for each in sets for task in each.steps],
+    )
 
 
 def score(suite: TaskSuite, states: Iterable[State], goal: State) -> Outcome:

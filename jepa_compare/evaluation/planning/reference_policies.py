@@ -7,16 +7,21 @@ from jepa_compare.evaluation.planning.episodes import MakePolicy
 from jepa_compare.evaluation.planning.receding_horizon import RecedingHorizon
 from jepa_compare.rng import generator
 
+PLANNERS = {"true_dynamics_straight": False, "true_dynamics_geodesic": True}
+"""The policies that plan on the true dynamics: whether their cost is geodesic."""
+
 
 def planner_policy(dynamics: Dynamics, action_dim: int, settings: EvaluationSettings) -> MakePolicy:
     """Receding-horizon control in `dynamics`, for every kind of task."""
-    return lambda kind: RecedingHorizon(
-        dynamics, action_dim, settings.planning, settings.seed, f"evaluation/{kind}/planner"
+    planning, seed = settings.planning, settings.planning_seed()
+    return lambda kind, _: RecedingHorizon(
+        dynamics, action_dim, planning, seed, f"evaluation/{kind}/planner"
     )
 
 
 def reference_policy(name: str, suite: TaskSuite, settings: EvaluationSettings) -> MakePolicy:
-    """One of `suite.policies`; "oracle" is the planner on the true dynamics."""
-    if name == "oracle":
-        return planner_policy(TrueDynamics(suite=suite), suite.environment.action_dim, settings)
-    return lambda kind: suite.policy(name, generator(settings.seed, f"evaluation/{kind}/{name}"))
+    """One of `suite.policies`, of which some are `PLANNERS`."""
+    if name in PLANNERS:
+        dynamics = TrueDynamics(suite=suite, geodesic=PLANNERS[name])
+        return planner_policy(dynamics, suite.environment.action_dim, settings)
+    return lambda kind, seed: suite.policy(name, generator(seed, f"evaluation/{kind}/{name}"))

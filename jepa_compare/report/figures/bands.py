@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from jepa_compare.comparison.history import History
+from jepa_compare.comparison.loading.history import History
 
 MOST_STEPS = 120
 """Points of a band: more than a picture can show."""

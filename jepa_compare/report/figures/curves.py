@@ -169,9 +169,9 @@ def collapse_figure(comparison: Comparison, figure_data: FigureData) -> Figure |
         title="Collapse diagnostics",
         panels=tuple(panels),
         keys=tuple(keys),
-        how=_BAND + f" Spread is what decides: below {COLLAPSED_SPREAD:g}, with a probe worse than"
-        " the untrained encoder's, all inputs share one latent. Ranks are scale-free: a collapsed"
-        " and an untrained encoder score high, so a high rank alone says nothing.",
+        how=_BAND + f" Spread is what decides: below {COLLAPSED_SPREAD:g}, with a probe no better"
+        " than the untrained encoder's, all inputs share one latent. Ranks are scale-free: a"
+        " collapsed and an untrained encoder score high, so a high rank alone says nothing.",
         notes=figure_data.curve_notes,
     )
 

@@ -116,7 +116,8 @@ REFERENCE_STYLES = {
     "random": RowStyle(dash=(1, 2)),
     "straight_line": RowStyle(dash=(4, 2)),
     "untrained": RowStyle(dash=(7, 2, 1.5, 2)),
-    "oracle": RowStyle(dash=(13, 3)),
+    "true_dynamics_straight": RowStyle(dash=(13, 3)),
+    "true_dynamics_geodesic": RowStyle(dash=(13, 3, 3, 3)),
     "door_script": RowStyle(),
 }
 OTHER_REFERENCE = RowStyle(dash=(2, 6))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.history import Episode
+from jepa_compare.comparison.loading.history import Episode
 from jepa_compare.comparison.runs import Run
 from jepa_compare.report.figure_data import FigureData
 

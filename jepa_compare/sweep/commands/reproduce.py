@@ -15,6 +15,7 @@ from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.runs.writer import differing_keys
 from jepa_compare.sweep.job import stored_job
 from jepa_compare.system import files
+from jepa_compare.system.terminal import say
 
 _RECORDED = ("versions", "hardware", "git", "flags", "environment")
 
@@ -55,7 +56,7 @@ def first_difference(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> st
     return None if len(old) == len(new) else f"{len(old)} rows -> {len(new)} rows"
 
 
-def reproduce(directory: Path, out: Path | None = None) -> bool:
+def reproduce(directory: Path, out: Path | None = None, *, trust: bool = False) -> bool:
     """Run the config of `directory` again, into `out` or a temporary directory.
 
     Prints what differs: first the surroundings, then the metrics. Returns whether all metrics are
@@ -70,7 +71,8 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
             raise CannotReproduce(f"{directory} holds no finished run: it has no {name}")
     if out is not None and out.exists() and any(out.iterdir()):
         raise CannotReproduce(f"{out} is not empty: a run that is there would be continued")
-    job, old, rows = stored_job(directory), summary_of(directory), rows_of(directory)
+    job = stored_job(directory, trust=trust)
+    old, rows = summary_of(directory), rows_of(directory)
     config = job.config
     # What `auto` chose then: measured again, it may choose otherwise, and round otherwise.
     config.training.compile = old.compile
@@ -82,10 +84,10 @@ def reproduce(directory: Path, out: Path | None = None) -> bool:
         before, after = encode(old), encode(summary_of(again))
         for name in _RECORDED:
             for line in differing_keys(before[name], after[name], f"{name}."):
-                print(f"differs: {line}")
+                say(f"differs: {line}")
         difference = first_difference(rows, rows_of(again))
     if difference is None:
-        print(f"{directory.name}: all metrics equal, bit for bit")
+        say(f"{directory.name}: all metrics equal, bit for bit")
     else:
-        print(f"{directory.name}: {difference}", file=sys.stderr)
+        say(f"{directory.name}: {difference}", file=sys.stderr)
     return difference is None

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from jepa_compare.comparison.load import load_runs
+from jepa_compare.comparison.loading.load import load_runs
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
 from jepa_compare.runs.layout import STATUS
 from jepa_compare.runs.reader import read_record

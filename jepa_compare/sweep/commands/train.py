@@ -1,5 +1,6 @@
 """The command line: compose and check every job, have them run, compare what came out."""
 
+import argparse
 import sys
 import traceback
 from contextlib import nullcontext
@@ -11,18 +12,24 @@ from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import CONF_DIR, CONFIG_NAME, register
-from jepa_compare.config.hydra_internals import argument_parser, run_command
+from jepa_compare.config.hydra_internals import parse_arguments, run_command
 from jepa_compare.runs.lock import Locked
-from jepa_compare.sweep import preflight, processes
+from jepa_compare.sweep import forecast, preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
 from jepa_compare.sweep.plan import job_of, parse_command_line
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.terminal import escape_tracebacks, raise_printable
 
 
 def main() -> None:
     """Entry point of `python -m jepa_compare.train` and `jepa-train`."""
+    escape_tracebacks()
     register()
-    args = argument_parser().parse_args()
+    try:
+        args = parse_arguments()
+        check_options(args)
+    except ConfigError as error:
+        exit_with_error(str(error))
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         run_command(args, CONF_DIR, CONFIG_NAME, task)
         return
@@ -30,7 +37,17 @@ def main() -> None:
         command = parse_command_line(
             args.overrides, multirun=args.multirun, config_dir=args.config_dir
         )
-        preflight.check(command.jobs)
+        disk_bytes = preflight.check(command.jobs, dry=args.dry_run)
+        if command.multirun or args.dry_run:
+            at_once = 1
+            if command.processes is not None:
+                at_once = processes.jobs_at_once(command.jobs, command.processes)
+            said = forecast.announcement(command.jobs, at_once=at_once, disk_bytes=disk_bytes)
+            print(f"jepa_compare: {said}", file=sys.stderr)
+        if args.dry_run:
+            print(f"{forecast.rows(command.jobs)} rows")
+            print(forecast.listing(command.jobs))
+            return
         args.overrides = command.overrides
         if not command.multirun:
             name_the_difference(command.jobs[0], command.jobs)
@@ -50,6 +67,17 @@ def main() -> None:
         raise SystemExit(128 + error.signum) from None
 
 
+def check_options(args: argparse.Namespace) -> None:
+    """Raise ConfigError for options of Hydra's that ask for another application than this one."""
+    if args.config_name is not None or args.config_path is not None:
+        raise ConfigError(
+            "--config-name, --config-path: the configuration is this package's; add your own YAML"
+            " files with --config-dir DIR, and choose one with experiment=NAME"
+        )
+    if args.config_dir is not None and not Path(args.config_dir).is_dir():
+        raise ConfigError(f"--config-dir {args.config_dir}: no such directory")
+
+
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process a launcher of Hydra's runs it."""
     from jepa_compare.sweep.run_job import NOT_STARTED, start  # torch, only where there is a job
@@ -62,10 +90,10 @@ def task(cfg: DictConfig) -> None:
     except NOT_STARTED as error:
         if settings.mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
             exit_with_error(str(error))
-        raise
+        raise_printable(error)
     except Exception as error:
         _let_go(error)
-        raise
+        raise_printable(error)
 
 
 def _let_go(error: BaseException) -> None:

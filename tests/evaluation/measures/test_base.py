@@ -175,5 +175,21 @@ def test_a_mistake_is_found_before_anything_runs(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("success_detuor", "success_detuor: there is no such metric (did you mean 'success_detour"),
+        ("eval/success_door", "eval/success_door: there is no such metric (did you mean 'success_"),
+        ("nrom", "nrom: there is no such metric (did you mean 'norm'?); there is success_detour, "),
+    ],
+)
+def test_a_smallest_effect_is_of_a_metric(few: EvaluationSettings, name: str, message: str) -> None:
+    settings = with_measures(few, norm=node(Norm))
+    build_measures(replace(settings, smallest_effect={"norm": 1.0, "success_door_final": 0.1}))
+    with pytest.raises(ConfigError) as caught:
+        build_measures(replace(settings, smallest_effect={name: 0.1}))
+    assert str(caught.value).startswith(f"evaluation.smallest_effect.{message}")
+
+
 def test_what_is_measured_decides_which_evaluation_it_is(few: EvaluationSettings) -> None:
     assert with_measures(few, norm=node(Norm)).identity() != with_measures(few).identity()

@@ -16,7 +16,7 @@ from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.pictures.draw import draw_figures
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, draw_planning
 from jepa_compare.models.jepa import JEPA
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 
 CPU = torch.device("cpu")
 

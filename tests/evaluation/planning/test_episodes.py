@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -17,12 +18,12 @@ from jepa_compare.data.environment import (
     TaskSuite,
 )
 from jepa_compare.evaluation.planning.dynamics import LatentDynamics
-from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score
+from jepa_compare.evaluation.planning.episodes import Outcome, play_tasks, score, task_rows
 from jepa_compare.evaluation.planning.reference_policies import planner_policy, reference_policy
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.runs.codec import decode, encode
-from jepa_compare.runs.records import Episode
+from jepa_compare.runs.evaluation_records import Episode
 
 CPU = torch.device("cpu")
 LoadSettings = Callable[..., EvaluationSettings]
@@ -62,10 +63,11 @@ def test_floors_and_ceilings_of_the_default_world(
     random = played("random")
     assert random["same"] < 0.3
     assert random["door"] < 0.15
-    oracle = played("oracle")
-    assert oracle["same"] == 1.0
-    assert oracle["door"] >= 0.9
-    assert oracle["detour"] >= 0.6
+    straight = played("true_dynamics_straight")
+    assert straight["same"] == 1.0
+    assert straight["door"] >= 0.9
+    assert 0.6 <= straight["detour"] <= 0.9  # no ceiling: its cost leads it into the wall
+    assert set(played("true_dynamics_geodesic").values()) == {1.0}
 
 
 def test_a_perfect_model_plans_as_well_as_the_oracle_and_an_untrained_one_does_not(
@@ -248,3 +250,26 @@ def test_a_kind_that_the_suite_does_not_have_is_named(
     settings, suite = settings_of("fast", planning__kinds=["maze"]), source.task_suite
     with pytest.raises(ValueError, match=r"maze.*same, door, detour"):
         play_tasks(suite, reference_policy("random", suite, settings), settings, CPU)
+
+
+def test_a_list_of_task_seeds_pools_their_sets(source: TwoRooms, few: EvaluationSettings) -> None:
+    suite = source.task_suite
+    assert suite is not None
+
+    def played(policy: str, **seeds: Any) -> dict[str, Any]:
+        settings = dataclasses.replace(few, **seeds)
+        return task_rows(
+            play_tasks(suite, reference_policy(policy, suite, settings), settings, CPU)
+        )
+
+    for policy in ("random", "true_dynamics_straight"):
+        pooled = played(policy, task_seed=[5, 0])
+        apart = [played(policy, task_seed=seed) for seed in (5, 0)]
+        for kind, columns in pooled.items():
+            for name, column in columns.items():
+                assert column == apart[0][kind][name] + apart[1][kind][name]
+        assert apart[1] == played(policy) != apart[0]  # few.seed is 0
+    assert played("random", planner_seed=1, probe_seed=1) == played("random")
+    straight = played("true_dynamics_straight")
+    assert played("true_dynamics_straight", planner_seed=1) != straight
+    assert played("true_dynamics_straight", probe_seed=1) == straight

@@ -28,6 +28,9 @@ class FreeSpace:
         self.seen.append(actions)
         return start[:, None] + actions.cumsum(dim=1)
 
+    def gap(self, imagined: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return imagined - target[:, None, None]
+
 
 def control(settings_of: LoadSettings, **overrides: Any) -> tuple[RecedingHorizon, FreeSpace]:
     settings = settings_of(

@@ -1,5 +1,6 @@
 """Evaluating a finished run again, and everything that can be wrong with the request."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from jepa_compare.evaluation.evaluator import Evaluation, Evaluator
 from jepa_compare.evaluation.world_model import WorldModel
 from jepa_compare.export import load_config
 from jepa_compare.runs import layout
+from jepa_compare.runs.digests import signed
 from jepa_compare.sweep.commands.evaluate import evaluate_run, finished_runs, main, settings_with
 from jepa_compare.system import files
 from tests.support.runs import command, job, train
@@ -45,7 +47,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) -> None:
     (first,) = (copy / layout.EVALUATIONS).iterdir()
-    content, summary = first.read_bytes(), (copy / layout.SUMMARY).read_bytes()
+    content, before = first.read_bytes(), files.read_json(copy / layout.SUMMARY)
     config = load_config(copy)
     planner = ["evaluation=random_wall", "evaluation.planning.planner.iterations=1"]
     small = ["evaluation.trajectories=8", "evaluation.collapse_trajectories=4"]
@@ -56,10 +58,18 @@ def test_another_planner_and_another_seed_are_kept_beside_the_first(copy: Path) 
         stored = files.read_json(path)
         assert stored["settings"]["seed"] == settings.seed
         assert stored["settings"]["planning"]["planner"]["kind"] == settings.planning.planner.kind
-        assert set(stored["floors"]) >= {"oracle", "untrained"}
+        assert set(stored["floors"]) >= {"true_dynamics_geodesic", "untrained"}
     assert len(list((copy / layout.EVALUATIONS).iterdir())) == 3
     assert first.read_bytes() == content
-    assert (copy / layout.SUMMARY).read_bytes() == summary
+    after = files.read_json(copy / layout.SUMMARY)
+    for path in (copy / layout.EVALUATIONS).iterdir():
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert after["digests"][f"{layout.EVALUATIONS}/{path.name}"] == digest
+        assert files.read_json(path)["run"] == after["run"]
+    assert signed(after, after["digests"]) == after, "it vouches for itself again"
+    added = after["digests"].keys() - before["digests"].keys()
+    assert len([name for name in added if name.startswith(layout.EVALUATIONS)]) == 2
+    assert {**after, "digests": None} == {**before, "digests": None}
 
 
 def test_a_later_evaluation_computes_with_the_threads_of_the_run(
@@ -114,10 +124,18 @@ def test_the_commands_help_imports_neither_torch_nor_hydra() -> None:
 
 def test_an_evaluation_that_is_there_is_kept(copy: Path) -> None:
     (first,) = (copy / layout.EVALUATIONS).iterdir()
-    content = files.read_json(first)
-    files.write_json(first, content | {"mark": "mine"})
+    written = first.stat().st_mtime_ns
     assert evaluate_run(copy, load_config(copy).evaluation, "cpu") == first
-    assert files.read_json(first)["mark"] == "mine"
+    assert first.stat().st_mtime_ns == written
+
+
+def test_an_evaluation_that_the_summary_does_not_vouch_for_is_made_anew(copy: Path) -> None:
+    (first,) = (copy / layout.EVALUATIONS).iterdir()
+    content = files.read_json(first)
+    edited = content["metrics"] | {"eval/probe_rmse": 0.001}
+    files.write_json(first, content | {"metrics": edited})
+    evaluate_run(copy, load_config(copy).evaluation, "cpu")
+    assert files.read_json(first)["metrics"] == content["metrics"]
 
 
 def test_a_preset_takes_from_the_data_what_the_runs_data_says() -> None:
@@ -129,6 +147,22 @@ def test_a_preset_takes_from_the_data_what_the_runs_data_says() -> None:
     overrides = ["evaluation=random_wall_cem", "evaluation.planning.steps=7"]
     assert settings_with(reference, overrides).planning.steps == 7
     assert settings_with(reference, ["evaluation.seed=5"]).planning.steps == 4  # as it was
+
+
+def test_seeds_are_set_apart_and_a_measure_left_out() -> None:
+    config = job().config
+    overrides = ["evaluation.task_seed=[5,6]", "evaluation.probe_seed=7"]
+    settings = settings_with(config, [*overrides, "~evaluation.measures.rollout"])
+    assert (settings.task_seeds(), settings.held_out_seed(), settings.planning_seed()) == (
+        [5, 6],
+        7,
+        0,
+    )
+    assert list(settings.measures) == ["collapse", "probe", "planning"]
+    assert settings_with(config, ["evaluation.task_seed=5"]).task_seeds() == [5]
+    for wrong in ("~evaluation.measures.rolout", "~evaluation.seed"):
+        with pytest.raises(ConfigError, match="only a measure or a smallest effect"):
+            settings_with(config, [wrong])
 
 
 def test_a_measure_is_added_to_runs_that_are_finished() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from jepa_compare.comparison.load import load_runs
+from jepa_compare.comparison.loading.load import load_runs
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile, Failure, StatusFile

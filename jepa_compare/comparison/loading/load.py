@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jepa_compare.comparison.history import damaged_lines
-from jepa_compare.comparison.parse import parse_run
+from jepa_compare.comparison.loading.history import damaged_lines
+from jepa_compare.comparison.loading.parse import parse_run
+from jepa_compare.comparison.loading.summary import is_evaluation_name, read_floor
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
-from jepa_compare.comparison.summary import is_evaluation_name, read_floor
 from jepa_compare.metrics import agree
 from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import Damaged, shown

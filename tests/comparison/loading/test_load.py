@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jepa_compare.comparison import NoRunsError, Runs, compare, load_runs
-from jepa_compare.comparison.history import read_episodes, read_spectrum
+from jepa_compare.comparison.loading.history import read_episodes, read_spectrum
 from jepa_compare.metrics import Metric
 from jepa_compare.runs import layout
 from jepa_compare.runs.records import State
@@ -145,7 +145,7 @@ def test_a_damaged_status_is_missing_and_noted(tmp_path: Path) -> None:
             {"evaluation": "../x"},
             "summary.json: evaluation: '../x' cannot be the name of a file",
         ),
-        ({"schema_version": 3}, "summary.json has schema version 3, this package reads 2"),
+        ({"schema_version": 4}, "summary.json has schema version 4, this package reads 3"),
     ],
 )
 def test_a_summary_is_taken_whole_or_not_at_all(

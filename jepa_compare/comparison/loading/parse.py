@@ -9,8 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from jepa_compare.comparison.runs import Run
-from jepa_compare.comparison.summary import (
+from jepa_compare.comparison.loading.summary import (
     FindFloor,
     Note,
     evaluation_names,
@@ -19,6 +18,7 @@ from jepa_compare.comparison.summary import (
     with_later_evaluation,
     with_summary,
 )
+from jepa_compare.comparison.runs import Run
 from jepa_compare.runs import layout
 from jepa_compare.runs.reader import read_record
 from jepa_compare.runs.records import (

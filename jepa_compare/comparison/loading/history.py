@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from jepa_compare.comparison.loading.summary import read_evaluation
 from jepa_compare.comparison.runs import Run
-from jepa_compare.comparison.summary import read_evaluation
 from jepa_compare.runs import layout
+from jepa_compare.runs.evaluation_records import EvaluationFile
 from jepa_compare.runs.metrics_log import read_rows
-from jepa_compare.runs.records import EvaluationFile
 from jepa_compare.runs.untrusted import Damaged, regular_file, shown
 
 _MOST_COLUMNS = 500

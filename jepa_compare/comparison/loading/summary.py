@@ -21,14 +21,9 @@ from jepa_compare.metrics import PREFIX, describe
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.descriptions import read_descriptions
+from jepa_compare.runs.evaluation_records import Column, EvaluationFile, FloorFile
 from jepa_compare.runs.reader import read_record
-from jepa_compare.runs.records import (
-    SCHEMA_VERSION,
-    Column,
-    EvaluationFile,
-    FloorFile,
-    SummaryFile,
-)
+from jepa_compare.runs.records import SCHEMA_VERSION, SummaryFile
 from jepa_compare.runs.untrusted import Damaged, flatten, named, quoted, shown
 
 _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -37,6 +32,7 @@ _MOST_ALARMS = 100
 _OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
 _STOPS_BY = (
     "evaluation.seed",
+    "evaluation.probe_seed",
     "evaluation.frames",
     "evaluation.trajectories",
     "evaluation.collapse_trajectories",
@@ -99,6 +95,8 @@ def _why(summary: SummaryFile) -> str:
     """Why the status is not healthy; empty if it is."""
     if summary.status == "healthy":
         return ""
+    if summary.status == "no_better_than_untrained":
+        return "the probe is no better than the untrained encoder's"
     if summary.status != "diverged":
         step = summary.collapsed_at
         return "collapsed" if step is None else f"collapsed at step {step}"

@@ -1,0 +1,98 @@
+"""What a sweep will take, said before its first run: how many runs, how long, how much disk."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from jepa_compare.config.schema import Config
+from jepa_compare.runs.layout import SUMMARY
+from jepa_compare.runs.reader import read_record
+from jepa_compare.runs.records import SummaryFile
+from jepa_compare.runs.untrusted import Damaged
+from jepa_compare.runs.writer import differing_keys, is_complete, read_config
+from jepa_compare.sweep.job import Job
+
+_TIMED_STEPS = 5
+
+
+def announcement(jobs: Sequence[Job], *, at_once: int, disk_bytes: int) -> str:
+    """One line on what `jobs` will take, where `at_once` of them run side by side."""
+    runs = {job.directory: job for job in jobs}
+    todo = [job for job in runs.values() if not is_complete(job.directory, job.identity.hash)]
+    done = f" ({len(runs) - len(todo)} complete)" if len(todo) < len(runs) else ""
+    text = f"{len(runs)} run{'s' if len(runs) > 1 else ''}{done}"
+    if not todo:
+        return f"{text}: nothing to train"
+    each = _seconds_of_runs_like(todo[0])
+    source = "as the runs of these settings took" if each else "for the steps, evaluations apart"
+    each = each or _seconds_of_steps(todo[0].config)
+    total = each * len(todo) / min(at_once, len(todo))
+    return (
+        f"{text}, {at_once} at once: about {_duration(total)} {source}; up to"
+        f" {disk_bytes / 1e6:.3g} MB of checkpoints"
+    )
+
+
+def listing(jobs: Sequence[Job]) -> str:
+    """A line per run directory: its name, how far it is, and what sets it apart."""
+    lines: dict[Path, str] = {}
+    for job in jobs:
+        complete = is_complete(job.directory, job.identity.hash)
+        state = "complete" if complete else "to do"
+        overrides = " ".join(o for o in job.identity.overrides if not o.startswith("sweep="))
+        lines.setdefault(job.directory, f"  {job.directory.name}  {state}  {overrides}")
+    return "\n".join(lines.values())
+
+
+def rows(jobs: Sequence[Job]) -> int:
+    """How many rows the comparison will have: seeds of the same settings are one."""
+    kept: list[dict[str, object]] = []
+    for job in jobs:
+        settings = {key: value for key, value in job.identity.config.items() if key != "seed"}
+        if settings not in kept:
+            kept.append(settings)
+    return len(kept)
+
+
+def _seconds_of_runs_like(job: Job) -> float | None:
+    """Median wall time of complete runs, in this sweep and those beside it, that differ from `job`
+    in their loss and seed alone."""
+    seconds: list[float] = []
+    for path in sorted(job.directory.parent.parent.glob(f"*/*/{SUMMARY}"))[:200]:
+        stored = read_config(path.parent)
+        if stored is None:
+            continue
+        changed = {
+            line.split(":")[0] for line in differing_keys(stored.config, job.identity.config)
+        }
+        if all(key in ("seed", "sweep") or key.startswith("aux_loss.") for key in changed):
+            try:
+                summary = read_record(SummaryFile, path.parent, SUMMARY)
+            except Damaged:
+                continue
+            if summary is not None:
+                seconds.append(summary.seconds.total)
+    return median(seconds) if seconds else None
+
+
+def _seconds_of_steps(config: Config) -> float:
+    """Wall time of all optimisation steps, from a few that are made and thrown away."""
+    from jepa_compare.training.state import TrainingState  # torch
+    from jepa_compare.training.step import training_step
+
+    state = TrainingState.build(config)
+    for warm in (True, False):
+        started = time.monotonic()
+        for _ in range(2 if warm else _TIMED_STEPS):
+            terms = training_step(state, state.batch(state.step), measure_gradients=False)
+            state.step += 1
+        float(terms["train/loss"])  # waits for the device
+    return (time.monotonic() - started) / _TIMED_STEPS * config.training.steps
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.0f} seconds"
