@@ -63,7 +63,12 @@ class Metric:
     @property
     def is_success(self) -> bool:
         """Whether it is a rate over planning tasks."""
-        return self.name.startswith("success_")
+        return _measure_and_name(self.key)[1].startswith("success_")
+
+    @property
+    def tasks(self) -> str | None:
+        """Name of the rows that a success rate is the mean of: "detour", "horizon_15/detour"."""
+        return self.name.replace("success_", "", 1) if self.is_success else None
 
     def allows(self, value: float) -> bool:
         """Whether a measurement can have this value; NaN is a missing one."""

@@ -28,6 +28,7 @@ from jepa_compare.comparison.scores import (
 )
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import skewness_z
+from jepa_compare.comparison.top_group import best_row, find_top
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
 
@@ -89,7 +90,7 @@ def compare(
         if abs(skewness_z(score_matrix(rows, column, "all", worst))) > _SKEWED
     ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
-    answer = conclusion.find_top(rows, main, tests, primary)
+    answer = find_top(rows, main, tests, primary)
     unswept = tuple(
         UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)
         for key in differences.unswept
@@ -108,7 +109,7 @@ def compare(
         skewed=tuple(column.key for column in skewed),
         smallest_effect=margin,
         answer=answer,
-        best=conclusion.best_row(rows, main, tests, primary),
+        best=best_row(rows, main, tests, primary),
         conclusion=conclusion.write_conclusion(rows, main, tests, primary, baseline),
         warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),
         provenance={
@@ -142,11 +143,16 @@ def _primary(name: str | None, present: Sequence[Metric], stated: set[str | None
 
 
 def _best_first(rows: Sequence[Row], estimates: Estimates, primary: Metric) -> tuple[Row, ...]:
-    """By mean of the primary metric, better first; rows without a score last; ties by label."""
+    """By mean of the primary metric, better first; rows without a score last.
+
+    Of equal means the row with fewer diverged runs comes first: a run that collapsed to the worst
+    score there is has left an encoder all the same. Then by label.
+    """
     sign = 1.0 if primary.better == "lower" else -1.0
 
-    def place(row: Row) -> tuple[bool, float, str]:
+    def place(row: Row) -> tuple[bool, float, float, str]:
         estimate = estimates["all", primary.key, row.label]
-        return estimate.n == 0, sign * estimate.mean if estimate.n else 0.0, row.label
+        mean = sign * estimate.mean if estimate.n else 0.0
+        return estimate.n == 0, mean, row.counts.get("diverged", 0) / len(row.runs), row.label
 
     return tuple(sorted(rows, key=place))

@@ -5,8 +5,9 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.results import Beaten, Estimate, Pair, Row, TopGroup
+from jepa_compare.comparison.results import Estimate, Pair, Row, TopGroup
 from jepa_compare.comparison.statistics import ALPHA
+from jepa_compare.comparison.top_group import find_top, is_better, winner
 from jepa_compare.metrics import Metric
 
 
@@ -24,6 +25,12 @@ def p_text(p: float) -> str:
 def plural(n: int, noun: str) -> str:
     """ "1 seed", "3 seeds"."""
     return f"{n} {noun}" + "s" * (n != 1)
+
+
+def seeds_text(pairs: Sequence[Pair]) -> str:
+    """ "3 seeds", "2 to 4 seeds": those that the two rows of each pair have in common."""
+    counts = sorted({len(pair.differences) for pair in pairs})
+    return plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
 
 
 def listed(items: Sequence[str], most: int = 6) -> str:
@@ -53,11 +60,6 @@ def detectable_text(metric: Metric, difference: float) -> str:
         return "even a difference of 1 could have been missed"
     size = f"{metric.text(difference)}{unit_text(metric)}"
     return f"a difference of {size} could have been detected"
-
-
-def is_better(metric: Metric, difference: float) -> bool:
-    """Whether a - b = `difference` favours a."""
-    return difference > 0 if metric.better == "higher" else difference < 0
 
 
 def size_text(metric: Metric, size: float) -> str:
@@ -115,68 +117,6 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
     return dataclasses.replace(pair, sentence=sentence)
 
 
-def _winner(pair: Pair, metric: Metric) -> str | None:
-    if not pair.separable or metric.better is None:
-        return None
-    return pair.a if is_better(metric, pair.mean) else pair.b
-
-
-def find_top(
-    rows: Sequence[Row], estimates: Mapping[str, Estimate], pairs: Sequence[Pair], metric: Metric
-) -> TopGroup:
-    """The rows that no row beats, as far as they may lead, and what they beat."""
-    beats: dict[str, list[Pair]] = {row.label: [] for row in rows}  # by the row that is beaten
-    for pair in pairs if metric.downstream else ():
-        if {pair.a, pair.b} <= beats.keys() and (winner := _winner(pair, metric)) is not None:
-            beats[pair.b if winner == pair.a else pair.a].append(pair)
-    scored = [row for row in rows if estimates[row.label].n]
-    unranked = tuple(
-        row.label
-        for row in scored
-        if estimates[row.label].n < 2
-        or row.counts.get("diverged", 0) == sum(run.status is not None for run in row.runs)
-    )
-    top = tuple(row.label for row in scored if not beats[row.label] and row.label not in unranked)
-    beaten = []
-    for label in (row.label for row in scored if beats[row.label]):
-        of_top = [pair for pair in beats[label] if _winner(pair, metric) in top] or beats[label]
-        decisions = [pair.decision for pair in of_top if pair.decision is not None]
-        within = all(decision.within_margin for decision in decisions)
-        beaten.append(
-            Beaten(
-                row=label,
-                by=tuple(str(_winner(pair, metric)) for pair in of_top),
-                at_least=min(decision.at_least for decision in decisions),
-                by_less_than=decisions[0].margin if within else None,
-            )
-        )
-    equal = tuple(
-        (pair.a, pair.b)
-        for pair in pairs
-        if pair.decision and pair.decision.answer == "equal" and {pair.a, pair.b} <= {*top}
-    )
-    return TopGroup(
-        top=top if metric.downstream and len(scored) > 1 else (),
-        beaten=tuple(beaten),
-        equal=equal,
-        unranked=unranked,
-    )
-
-
-def best_row(
-    rows: Sequence[Row], estimates: Mapping[str, Estimate], pairs: Sequence[Pair], metric: Metric
-) -> str | None:
-    """The row that beats every other one with a score; None where there is none."""
-    top = find_top(rows, estimates, pairs, metric).top
-    others = [row.label for row in rows if estimates[row.label].n and row.label not in top]
-    beaten = {
-        pair.b if pair.a == top[0] else pair.a
-        for pair in pairs
-        if len(top) == 1 and _winner(pair, metric) == top[0]
-    }
-    return top[0] if len(top) == 1 and others and {*others} <= beaten else None
-
-
 def write_conclusion(
     rows: Sequence[Row],
     estimates: Mapping[str, Estimate],
@@ -188,10 +128,7 @@ def write_conclusion(
     sentences = [conclusion(rows, estimates, pairs, primary, baseline)]
     tests = [pair for pair in pairs if not pair.note]
     if tests:
-        counts = sorted({len(pair.differences) for pair in tests})
-        seeds = (
-            plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-        )
+        seeds = seeds_text(tests)
         what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
         family = tests[0].decision.pairs if tests[0].decision else 1
         over = f"median over pairs, power .8, corrected for {family} pairs"
@@ -247,10 +184,9 @@ def conclusion(
             )
         return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}{_losses(rows)}."
     answer = find_top(rows, estimates, pairs, metric)
-    counts = sorted({len(pair.differences) for pair in tested})
-    seeds = plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    seeds = seeds_text(tested)
     if baseline is not None:
-        better = [pair for pair in tested if _winner(pair, metric) not in (None, baseline)]
+        better = [pair for pair in tested if winner(pair, metric) not in (None, baseline)]
         return (
             f"By {metric.label}, {len(better)} of {len(tested)} tested rows are better than"
             f" {baseline} with {seeds}{_losses(rows)}."
@@ -264,35 +200,50 @@ def conclusion(
         )
     alone = f"; {_joined(answer.unranked)}: not ranked" if answer.unranked else ""
     if not answer.beaten or not answer.top:
-        word = "are not separable" if not answer.equal else "are equal or not separable"
-        names = listed(list(answer.top), 6)
+        names = listed(list(answer.top), 6) + " are" if answer.top else "no two rows are"
+        word = _within_top(answer, pairs, metric) if answer.top else "separable"
         return f"No row leads by {metric.label}: {names} {word} with {seeds}{alone}{_losses(rows)}."
-    return f"{_leading(answer, pairs, metric, seeds)}{alone}{_losses(rows)}."
+    return f"{_leading(answer, pairs, metric)}{alone}{_losses(rows)}."
 
 
-def _leading(answer: TopGroup, pairs: Sequence[Pair], metric: Metric, seeds: str) -> str:
+def _within_top(answer: TopGroup, pairs: Sequence[Pair], metric: Metric) -> str:
+    """ "not separable from each other"; pairs of the top group that are equal are called so."""
+    margin = next((pair.decision.margin for pair in pairs if pair.decision), None)
+    if not answer.equal or margin is None:
+        return "not separable from each other"
+    equal = f"equal within {metric.text(margin)}{unit_text(metric)}"
+    if len(answer.equal) == len(answer.top) * (len(answer.top) - 1) // 2:
+        return equal
+    which = listed([f"{a} and {b}" for a, b in answer.equal], 4)
+    return f"not separable from each other, except that {which} are {equal}"
+
+
+def _leading(answer: TopGroup, pairs: Sequence[Pair], metric: Metric) -> str:
     """ "a and b lead by detour success with 3 seeds, not separable from each other; both beat c
-    by at least 0.08"."""
+    by at least 0.08". Where pairs differ in their seeds, each row that is beaten has its own."""
     top, several = answer.top, len(answer.top) > 1
-    text = f"{_joined(top)} lead{'' if several else 's'} by {metric.label} with {seeds}"
+    tested = [pair for pair in pairs if not pair.note]
+    same = len({len(pair.differences) for pair in tested}) == 1
+    text = f"{_joined(top)} lead{'' if several else 's'} by {metric.label}"
+    inside = [pair for pair in tested if {pair.a, pair.b} <= {*top}]
+    if same or inside:
+        text += f" with {seeds_text(tested if same else inside)}"
     if several:
-        margin = next((p.decision.margin for p in pairs if p.decision), None)
-        all_equal = len(answer.equal) == len(top) * (len(top) - 1) // 2
-        text += (
-            f", equal within {metric.text(margin)}{unit_text(metric)}"
-            if all_equal and margin is not None
-            else ", not separable from each other"
-        )
+        text += f", {_within_top(answer, pairs, metric)}"
     clauses: dict[tuple[str, ...], list[str]] = {}
     for beaten in answer.beaten:
         size = size_text(metric, beaten.at_least)
         if beaten.by_less_than is not None:
             size = f"by less than {metric.text(beaten.by_less_than)}{unit_text(metric)}"
-        clauses.setdefault(tuple(sorted(beaten.by, key=str)), []).append(f"{beaten.row} {size}")
-    for by, beaten in clauses.items():
+        rows = {beaten.row, *beaten.by}
+        of_row = [p for p in tested if beaten.row in (p.a, p.b) and {p.a, p.b} <= rows]
+        own = "" if same else f" ({seeds_text(of_row)})"
+        by = tuple(sorted(beaten.by))
+        clauses.setdefault(by, []).append(f"{beaten.row} {size}{own}")
+    for by, of_rows in clauses.items():
         if {*by} == {*top}:
             who = ("both beat" if len(top) == 2 else "all beat") if several else "it beats"
         else:
             who = f"{_joined(by)} beat{'' if len(by) > 1 else 's'}"
-        text += f"; {who} {_joined(beaten)}"
+        text += f"; {who} {_joined(of_rows)}"
     return text

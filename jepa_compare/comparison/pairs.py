@@ -169,7 +169,7 @@ class _Pairer:
     ) -> None:
         """`scores`: by row label and seed."""
         self.metric, self.scores, self.worst = metric, scores, worst
-        self._kind = metric.name.removeprefix("success_") if metric.is_success else None
+        self._kind = metric.tasks
         self._units: dict[tuple[str, tuple[str, ...]], Units] = {}
 
     def pair(self, a: Row, b: Row) -> Pair:

@@ -8,6 +8,7 @@ from jepa_compare.comparison.conclusion import counts_text, listed, plural
 from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
+from jepa_compare.comparison.smallest_effect import recorded_effects
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.identity import HARMLESS
@@ -32,6 +33,7 @@ def find_warnings(
         *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
         *_about_tuning(rows),
+        *_about_smallest_effect(runs, primary),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
         *_about_tasks(runs),
@@ -80,6 +82,17 @@ def _about_tuning(rows: Sequence[Row]) -> list[str]:
             " the command line. Others may change the order."
         )
     return warnings
+
+
+def _about_smallest_effect(runs: Runs, primary: Metric) -> list[str]:
+    effects = recorded_effects(runs, primary)
+    if len(effects) < 2:
+        return []
+    values = listed([f"{effect:g}" for effect in effects])
+    return [
+        f"Runs disagree on the smallest effect of interest in {primary.label}: {values}. The"
+        " smallest counts; --effect sets one for all."
+    ]
 
 
 def _about_outcomes(rows: Sequence[Row]) -> list[str]:
@@ -167,7 +180,7 @@ def _about_shape(
         if estimates[row.label].interval is not None
         and not 1 - _NEAR_BOUND <= estimates[row.label].mean <= _NEAR_BOUND
     ]
-    if primary.name.startswith("success_") and extreme:
+    if primary.is_success and extreme:
         warnings.append(
             f"{primary.label} is close to 0 or 1, where t-intervals are rough: {listed(extreme)}."
         )

@@ -29,3 +29,13 @@ def test_a_row_with_one_seed_never_leads(tmp_path: Path) -> None:
     comparison = compare(load_runs(write_scores(tmp_path, scores, SUCCESS)))
     assert comparison.answer.top == ("dino",) and comparison.answer.unranked == ("vicreg",)
     assert "vicreg: not ranked" in comparison.conclusion[0]
+
+
+def test_of_equal_means_the_row_that_diverged_comes_last(tmp_path: Path) -> None:
+    """By label alone barlow_twins would stand above none."""
+    write_scores(tmp_path, {"none": {0: 0.0, 1: 0.0, 2: 0.0}}, SUCCESS)
+    for seed in range(3):
+        write_run(tmp_path, loss=DEFAULT_LOSSES["barlow_twins"], seed=seed, status="diverged")
+    comparison = compare(load_runs(tmp_path))
+    assert comparison.estimate("barlow_twins", SUCCESS).mean == 0.0
+    assert [row.label for row in comparison.rows] == ["none", "barlow_twins"]
