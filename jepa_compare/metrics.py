@@ -67,7 +67,7 @@ class Metric:
 
     @property
     def tasks(self) -> str | None:
-        """Name of the rows that a success rate is the mean of: "detour", "horizon_15/detour"."""
+        """The rows that a success rate is the mean of: "detour", "horizon_15/detour"."""
         return self.name.replace("success_", "", 1) if self.is_success else None
 
     def allows(self, value: float) -> bool:
@@ -199,9 +199,8 @@ def describe(key: str, unit: str = "") -> Metric:
         return replace(metric, key=key, label=label, about=about)
     if rule is None:
         return Metric(key=key, label=key.removeprefix(PREFIX), about="not described", decimals=3)
-    texts = {
-        name: getattr(rule, name).format(**parts, unit=unit) for name in ("label", "unit", "about")
-    }
+    named = ("label", "unit", "about")
+    texts = {name: getattr(rule, name).format(**parts, unit=unit) for name in named}
     return replace(rule, key=key, **texts)
 
 
@@ -276,7 +275,7 @@ def find(name: str, present: Iterable[Metric]) -> Metric:
     for metric in metrics:
         if name in (metric.key, metric.name, metric.label):
             return metric
-    known = ", ".join(metric.name for metric in metrics) or "none at all"
+    known = ", ".join(m.name for m in metrics) or "none at all"
     raise ValueError(f"metric={name}: no run has it; known here: {known}")
 
 

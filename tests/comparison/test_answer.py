@@ -39,3 +39,16 @@ def test_of_equal_means_the_row_that_diverged_comes_last(tmp_path: Path) -> None
     comparison = compare(load_runs(tmp_path))
     assert comparison.estimate("barlow_twins", SUCCESS).mean == 0.0
     assert [row.label for row in comparison.rows] == ["none", "barlow_twins"]
+
+
+def test_runs_that_disagree_on_the_smallest_effect_are_warned_of(tmp_path: Path) -> None:
+    """The setting is the run's even where the file of its evaluation does not hold it."""
+    key = "evaluation.smallest_effect.success_detour"
+    for seed in range(3):
+        for loss, effect in (("vicreg", 0.2), ("dino", 0.05)):
+            write_run(tmp_path, loss=DEFAULT_LOSSES[loss], seed=seed, changes={key: effect})
+    comparison = compare(load_runs(tmp_path))
+    assert comparison.smallest_effect == 0.05
+    assert not comparison.unswept  # it changes no number
+    (warning,) = [text for text in comparison.warnings if "smallest effect" in text]
+    assert "detour success: 0.05, 0.2." in warning
