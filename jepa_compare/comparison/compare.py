@@ -27,7 +27,7 @@ from jepa_compare.comparison.scores import (
     worst_scores,
 )
 from jepa_compare.comparison.smallest_effect import smallest_effect
-from jepa_compare.comparison.statistics import skewness_z
+from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
@@ -91,6 +91,7 @@ def compare(
     ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     answer = find_top(rows, main, tests, primary)
+    correlation = correlation_over_seeds(score_matrix(rows, primary, "all", worst))
     unswept = tuple(
         UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)
         for key in differences.unswept
@@ -110,7 +111,11 @@ def compare(
         smallest_effect=margin,
         answer=answer,
         best=best_row(rows, main, tests, primary),
-        conclusion=conclusion.write_conclusion(rows, main, tests, primary, baseline),
+        correlation=correlation,
+        conclusion=(
+            *conclusion.write_conclusion(rows, main, tests, primary, baseline),
+            *conclusion.about_pairing(correlation, primary),
+        ),
         warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),
         provenance={
             key: counted([run for run in runs if run.provenance], key)

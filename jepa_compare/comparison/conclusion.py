@@ -136,6 +136,16 @@ def write_conclusion(
     return tuple(sentences)
 
 
+def about_pairing(correlation: float, metric: Metric) -> tuple[str, ...]:
+    """What pairing by seed bought, in a sentence; none where it cannot be known."""
+    if math.isnan(correlation) or not metric.downstream:
+        return ()
+    return (
+        f"Scores of rows correlate over seeds by {correlation:.2f}: pairing multiplied the variance"
+        f" of a difference by {1 - correlation:.2f}.",
+    )
+
+
 def _joined(items: Sequence[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 

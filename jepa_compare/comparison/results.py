@@ -192,6 +192,9 @@ class Comparison:
     """What the conclusion says, before words."""
     best: str | None
     """Label of the row that beats all others; usually None."""
+    correlation: float
+    """Of the rows' scores over seeds, in the primary metric; pairing multiplied the variance of a
+    difference by 1 minus this. NaN where fewer than three seeds are shared."""
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]

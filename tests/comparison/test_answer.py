@@ -52,3 +52,14 @@ def test_runs_that_disagree_on_the_smallest_effect_are_warned_of(tmp_path: Path)
     assert not comparison.unswept  # it changes no number
     (warning,) = [text for text in comparison.warnings if "smallest effect" in text]
     assert "detour success: 0.05, 0.2." in warning
+
+
+def test_what_pairing_bought_is_said(tmp_path: Path) -> None:
+    scores = {"vicreg": {0: 0.5, 1: 0.6, 2: 0.7}, "dino": {0: 0.1, 1: 0.2, 2: 0.31}}
+    comparison = compare(load_runs(write_scores(tmp_path, scores, SUCCESS)))
+    # var .01 and .01103, cov .0105: 2 * .0105 / .02103 = .9985
+    assert abs(comparison.correlation - 0.9984) < 2e-4
+    assert comparison.conclusion[-1] == (
+        "Scores of rows correlate over seeds by 1.00: pairing multiplied the variance of a"
+        " difference by 0.00."
+    )
