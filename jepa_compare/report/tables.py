@@ -43,6 +43,11 @@ LEGEND = (
     " interval. (=): no variance over seeds, so no interval. Last rows: floors and ceilings."
 )
 
+EXPLORATORY = (
+    "No claims: p is corrected by Holm over all of these metrics and pairs together. Probe R² and"
+    " RMSE are one measurement: RMSE counts."
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
@@ -215,6 +220,25 @@ def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
             for pair in pairs
         ),
     )
+
+
+def exploratory_table(comparison: Comparison) -> Grid:
+    """A line per pair and downstream metric but the primary one: no result, nothing emphasised."""
+    lines = tuple(
+        (
+            full_name(metric),
+            f"{pair.a} - {pair.b}",
+            metric.text(pair.mean, signed=True),
+            interval_text(metric, pair.interval, signed=True) if pair.interval else "-",
+            _p(pair.p_holm),
+            str(len(pair.differences)),
+        )
+        for metric in comparison.metrics
+        if metric.downstream and metric != comparison.primary
+        for pair in comparison.pairs.get(("all", metric.key), ())
+    )
+    header = ("metric", "a - b", "difference", "95 % interval", "p", "seeds")
+    return Grid(header=header, lines=lines[:400], left=2)
 
 
 def _detectable(metric: Metric, difference: float) -> str:

@@ -30,6 +30,7 @@ _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MOST_EVALUATIONS = 1000  # of one run, that are listed
 _MOST_ALARMS = 100
 _OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
+_SMALLEST_EFFECT = "evaluation.smallest_effect"
 _STOPS_BY = (
     "evaluation.seed",
     "evaluation.probe_seed",
@@ -177,6 +178,9 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
         stops = run.config.get("training.on_collapse") == "stop"
         kept = _OF_TRAINING + _STOPS_BY * stops
         config |= {key: run.config[key] for key in kept if key in run.config}
+        if "smallest_effect" not in evaluation.settings:  # of the comparison, not of a measurement
+            effects = {k: v for k, v in run.config.items() if k.startswith(_SMALLEST_EFFECT)}
+            config |= effects
     older = evaluation.schema_version < SCHEMA_VERSION
     return replace(
         run,
