@@ -73,6 +73,9 @@ def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
     cost |= {f"parameters.{named(key)}": float(n) for key, n in summary.parameters.items()}
     cost["samples_per_second"] = _number(summary.samples_per_second)
     cost["peak_memory_bytes"] = _number(summary.peak_memory_bytes)
+    cost["clipped_steps_share"] = _number(summary.clipped_steps_share)
+    cost["aux_to_prediction_gradient"] = _number(summary.aux_to_prediction_gradient)
+    cost["aux_seconds_per_step"] = _number(summary.aux_seconds_per_step)
     for key, value in cost.items():
         if abs(value) > _LARGEST:
             raise Damaged(f"{layout.SUMMARY}: {key} is {value:g}, beyond any measurement")
