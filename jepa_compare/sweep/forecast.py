@@ -106,4 +106,4 @@ def _duration(seconds: float) -> str:
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.0f} seconds"
+    return f"{max(seconds, 1):.0f} s"

@@ -22,7 +22,7 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
     assert set(named_runs(sweep)) == {"vicreg_s0", "barlow_twins_s0", "dino_s0"}
     for name in ("vicreg", "barlow_twins", "dino", "straight line", "true dynamics, geodesic cost"):
         assert name in result.stdout
-    assert "no interval, no test and no winner" in result.stdout
+    assert "no interval, no test and no row leads" in result.stdout
     written = {path.name for path in (sweep / layout.COMPARISON).iterdir()}
     assert {"report.html", "comparison.json", "comparison_summary.txt", "figures"} <= written
     assert "not drawn" not in result.stderr
