@@ -26,7 +26,7 @@ NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun, Refu
 
 
 class JobExited(RuntimeError):
-    """Code of a job, as a loss, called sys.exit(): that job's failure, not the end of the others."""
+    """Code of a job, as a loss, called sys.exit(): that job failed, and the others go on."""
 
 
 def start(job: Job) -> None:
