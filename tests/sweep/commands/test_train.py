@@ -22,7 +22,7 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
     assert set(named_runs(sweep)) == {"vicreg_s0", "barlow_twins_s0", "dino_s0"}
     for name in ("vicreg", "barlow_twins", "dino", "straight line", "true dynamics, geodesic cost"):
         assert name in result.stdout
-    assert "no interval, no test and no winner" in result.stdout
+    assert "no interval, no test and no row leads" in result.stdout
     written = {path.name for path in (sweep / layout.COMPARISON).iterdir()}
     assert {"report.html", "comparison.json", "comparison_summary.txt", "figures"} <= written
     assert "not drawn" not in result.stderr
@@ -44,7 +44,7 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
 def test_a_mistake_in_the_last_job_costs_nothing(tmp_path: Path) -> None:
     result = command("-m", "aux_loss=vicreg", "seed=0,-1", cwd=tmp_path, check=False)
     assert result.returncode == 2
-    assert result.stderr.strip() == "jepa_compare: seed=-1: must be at least 0"
+    assert result.stderr.strip() == "jepa_compare: seed=-1: must be at least 0 (in the job seed=-1)"
     assert list(tmp_path.iterdir()) == []
 
 
