@@ -100,15 +100,14 @@ def finish(command: CommandLine) -> bool:
         interrupted = True
     except Exception as error:  # the runs are safe on disk; their comparison can be made again
         say(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
-    jobs = command.jobs
-    incomplete = dict.fromkeys(j.directory for j in jobs if processes.command(j) is not None)
+    incomplete = _incomplete(command)
     for path in incomplete:
         say(f"jepa_compare: {path.name} failed: {_reason(path)}", file=sys.stderr)
     if incomplete:
         named = [override for override in command.overrides if override.startswith("sweep=")]
         line = f"the same command with {named[-1]}" if named else "the same command"
         say(
-            f"jepa_compare: {len(incomplete)} runs are not complete; {line} continues them",
+            f"jepa_compare: {len(incomplete)} of the runs not complete; {line} continues",
             file=sys.stderr,
         )
     elif not compared:
@@ -116,6 +115,19 @@ def finish(command: CommandLine) -> bool:
     if interrupted:
         raise SystemExit(128 + signal.SIGINT)
     return compared and not incomplete
+
+
+def _incomplete(command: CommandLine) -> list[Path]:
+    """Directories of the jobs that something is left to do of; of a sweeper that made its jobs as
+    it went, of those that were begun."""
+    if command.all_known:
+        jobs = command.jobs
+        return list(dict.fromkeys(j.directory for j in jobs if processes.command(j) is not None))
+    directories = sorted(
+        path.parent for path in command.jobs[0].directory.parent.glob(f"*/{STATUS}")
+    )
+    states = {path: status.state for path in directories if (status := read_status(path))}
+    return [path for path, state in states.items() if state not in ("queued", "completed")]
 
 
 def _reason(directory: Path) -> str:

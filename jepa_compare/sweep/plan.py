@@ -37,6 +37,9 @@ class CommandLine:
     multirun: bool
     processes: ProcessSettings | None
     """Of a sweep whose jobs get a process each; None: Hydra and its launchers take the jobs."""
+    all_known: bool = True
+    """False of a sweeper that makes its jobs as it goes: `jobs` is then what they share, one job
+    that may never run."""
 
 
 def fresh_sweep_name() -> str:
@@ -65,12 +68,13 @@ def parse_command_line(
             fixed.append(overrides[-1])
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
         settings = _process_settings(base) if multirun else None
+        all_known = True
         if not multirun:
             lists = [overrides]
         elif str(base.hydra.sweeper._target_).endswith(".BasicSweeper"):
             lists = expand(overrides, base.hydra.sweeper.params or {})
         elif settings is None:
-            lists = [fixed]  # such a sweeper makes its jobs as it goes: check what they share
+            lists, all_known = [fixed], False
         else:
             raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
         swept = {o.key_or_group for o in parsed if o.is_sweep_override()}
@@ -81,7 +85,13 @@ def parse_command_line(
             with named(job, swept), in_one_line(job):
                 cfg = compose(job)
                 jobs.append(job_of(cfg, _directory(cfg, multirun=multirun)))
-    return CommandLine(jobs=jobs, overrides=overrides, multirun=multirun, processes=settings)
+    return CommandLine(
+        jobs=jobs,
+        overrides=overrides,
+        multirun=multirun,
+        processes=settings,
+        all_known=all_known,
+    )
 
 
 @contextmanager
