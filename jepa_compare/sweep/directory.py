@@ -107,7 +107,7 @@ def finish(command: CommandLine) -> bool:
         named = [override for override in command.overrides if override.startswith("sweep=")]
         line = f"the same command with {named[-1]}" if named else "the same command"
         say(
-            f"jepa_compare: {len(incomplete)} of the runs not complete; {line} continues",
+            f"jepa_compare: not complete: {len(incomplete)}; {line} continues",
             file=sys.stderr,
         )
     elif not compared:

@@ -103,4 +103,4 @@ def test_of_jobs_that_a_sweeper_made_as_it_went_those_begun_are_judged(
     said = capsys.readouterr().err
     assert f"{begun.name} failed: it was interrupted after 0 of" in said
     assert f"{stand_in.name} failed" not in said
-    assert "1 of the runs not complete; the same command with sweep=s continues" in said
+    assert "not complete: 1; the same command with sweep=s continues" in said

@@ -82,7 +82,9 @@ def test_failed_jobs_are_listed_repeated_and_alone(tmp_path: Path, launcher: str
         assert all(f"(log: {log.relative_to(tmp_path)})" in line for line in listed)
         assert not listed or log.exists()
     assert result.stderr.endswith(
-        "are not complete; the same command with sweep=broken continues them\n"
+        "not complete: 4; the same command with sweep=broken continues\n"
+        if process
+        else "not complete: 3; the same command with sweep=broken continues\n"
     )
     assert "in memory: 1" not in result.stdout  # a failed job has let go of what it held
     states = {power: read_status(path)["state"] for power, path in by_power.items()}
