@@ -122,6 +122,7 @@ def build_model(config: Config, source: Source) -> JEPA:
         rollout_steps=config.training.rollout_steps,
         target=config.aux_loss["target"],
         target_decay=config.aux_loss["target_decay"],
+        final_target_decay=config.aux_loss.get("final_target_decay"),
     )
 
 

@@ -21,6 +21,9 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--baseline", help="compare every row with this one only")
     parser.add_argument(
+        "--effect", type=float, help="smallest difference of interest (default: as configured)"
+    )
+    parser.add_argument(
         "--by",
         action="append",
         metavar="KEY",
@@ -58,6 +61,7 @@ def report(arguments: argparse.Namespace) -> int:
             metric=arguments.metric,
             baseline=arguments.baseline,
             evaluation=arguments.evaluation,
+            effect=arguments.effect,
             by=arguments.by and [key for keys in arguments.by for key in keys.split(",")],
             format=arguments.format,
             html=not arguments.no_html,

@@ -63,7 +63,12 @@ class Metric:
     @property
     def is_success(self) -> bool:
         """Whether it is a rate over planning tasks."""
-        return self.name.startswith("success_")
+        return _measure_and_name(self.key)[1].startswith("success_")
+
+    @property
+    def tasks(self) -> str | None:
+        """The rows that a success rate is the mean of: "detour", "horizon_15/detour"."""
+        return self.name.replace("success_", "", 1) if self.is_success else None
 
     def allows(self, value: float) -> bool:
         """Whether a measurement can have this value; NaN is a missing one."""
@@ -194,9 +199,8 @@ def describe(key: str, unit: str = "") -> Metric:
         return replace(metric, key=key, label=label, about=about)
     if rule is None:
         return Metric(key=key, label=key.removeprefix(PREFIX), about="not described", decimals=3)
-    texts = {
-        name: getattr(rule, name).format(**parts, unit=unit) for name in ("label", "unit", "about")
-    }
+    named = ("label", "unit", "about")
+    texts = {name: getattr(rule, name).format(**parts, unit=unit) for name in named}
     return replace(rule, key=key, **texts)
 
 
@@ -271,7 +275,7 @@ def find(name: str, present: Iterable[Metric]) -> Metric:
     for metric in metrics:
         if name in (metric.key, metric.name, metric.label):
             return metric
-    known = ", ".join(metric.name for metric in metrics) or "none at all"
+    known = ", ".join(m.name for m in metrics) or "none at all"
     raise ValueError(f"metric={name}: no run has it; known here: {known}")
 
 

@@ -8,9 +8,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "disabled")
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import tests.support.typechecker  # noqa: F401  (the hook below finds it by name)
+
+# The same examples every time; `HYPOTHESIS_PROFILE=random` draws new ones, as the slow suite does.
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", database=None, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # Executes every jaxtyping annotation of the package while the tests run.
 install_import_hook("jepa_compare", "tests.support.typechecker.typechecker").__enter__()

@@ -1,12 +1,13 @@
 """`compare`: from loaded runs to rows, estimates, tests and the conclusion in words."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from jepa_compare import metrics as catalogue
 from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import counted, find_differences
-from jepa_compare.comparison.pairs import compare_pairs
+from jepa_compare.comparison.pairs import compare_pairs, exploratory, with_decisions
 from jepa_compare.comparison.results import (
     ANALYSIS_SETS,
     AnalysisSet,
@@ -18,8 +19,16 @@ from jepa_compare.comparison.results import (
 )
 from jepa_compare.comparison.rows import group_rows, resolve_keys
 from jepa_compare.comparison.runs import Runs
-from jepa_compare.comparison.scores import estimate, references, score_matrix, scores_by_seed
-from jepa_compare.comparison.statistics import skewness_z
+from jepa_compare.comparison.scores import (
+    estimate,
+    references,
+    score_matrix,
+    scores_by_seed,
+    worst_scores,
+)
+from jepa_compare.comparison.smallest_effect import smallest_effect
+from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
+from jepa_compare.comparison.top_group import best_row, find_top
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
 
@@ -34,13 +43,15 @@ def compare(
     metric: str | None = None,
     baseline: str | None = None,
     by: str | Sequence[str] | None = None,
+    effect: float | None = None,
 ) -> Comparison:
     """Compare the rows of a sweep.
 
     `metric` decides the conclusion and the order of rows (default: the one that the source of data
     states, detour success, or the first downstream metric that a run has). `baseline` is a row's
     label: only pairs with it are tested. `by` names the settings that make a row; all others are
-    averaged over, which the warnings say.
+    averaged over, which the warnings say. `effect` replaces the smallest effect of interest, in the
+    primary metric, that the runs' configurations state.
     Raises ValueError, in one line, for a name that does not occur and when there is no run.
     """
     if not runs.runs:
@@ -49,12 +60,16 @@ def compare(
     present = catalogue.in_order(_metric_keys(runs), described)
     primary = _primary(metric, present, {run.primary_metric for run in runs if run.metrics})
     chosen = None if by is None else resolve_keys([by] if isinstance(by, str) else by, runs.runs)
+    margin = smallest_effect(runs, primary) if effect is None else effect
+    if margin is not None and not (math.isfinite(margin) and margin > 0):
+        raise ValueError(f"effect={margin}: must be a positive number, in the metric's unit")
+    worst = worst_scores(runs, (*present, primary))
     differences = find_differences(runs.runs)
     rows = group_rows(runs.runs, differences, chosen)
     kept_apart = {*rows[0].axes, *rows[0].unswept}
     estimates: Estimates = {
         (analysis_set, column.key, row.label): estimate(
-            scores_by_seed(row, column, analysis_set), len(row.seeds)
+            scores_by_seed(row, column, analysis_set, worst), len(row.seeds)
         )
         for analysis_set in ANALYSIS_SETS
         for column in dict.fromkeys((*present, primary))
@@ -64,17 +79,19 @@ def compare(
     labels = [row.label for row in rows]
     if baseline is not None and baseline not in labels:
         raise ValueError(f"baseline={baseline}: no such row; rows here: {', '.join(labels)}")
-    tested = [column for column in present if column.downstream or column == primary]
-    pairs: dict[tuple[AnalysisSet, str], tuple[Pair, ...]] = {
-        (analysis_set, column.key): compare_pairs(rows, column, analysis_set, baseline)
-        for analysis_set in ANALYSIS_SETS
-        for column in tested
-    }
+    others = {c.key: c for c in present if c.downstream and c != primary}
+    tests = with_decisions(compare_pairs(rows, primary, baseline, worst), primary, margin)
+    side = {key: compare_pairs(rows, c, baseline, worst) for key, c in others.items()}
+    pairs: dict[tuple[AnalysisSet, str], tuple[Pair, ...]] = {("all", primary.key): tests}
+    pairs |= {("all", key): of for key, of in exploratory(side, others, primary).items()}
     skewed = [
-        column for column in present if abs(skewness_z(score_matrix(rows, column, "all"))) > _SKEWED
+        column
+        for column in present
+        if abs(skewness_z(score_matrix(rows, column, "all", worst))) > _SKEWED
     ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
-    tests = pairs.get(("all", primary.key), ())
+    answer = find_top(rows, main, tests, primary)
+    correlation = correlation_over_seeds(score_matrix(rows, primary, "all", worst))
     unswept = tuple(
         UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)
         for key in differences.unswept
@@ -91,8 +108,14 @@ def compare(
         estimates=estimates,
         pairs=pairs,
         skewed=tuple(column.key for column in skewed),
-        best=conclusion.best_row(rows, main, tests, primary),
-        conclusion=conclusion.write_conclusion(rows, estimates, pairs, primary, tested, baseline),
+        smallest_effect=margin,
+        answer=answer,
+        best=best_row(rows, main, tests, primary),
+        correlation=correlation,
+        conclusion=(
+            *conclusion.write_conclusion(rows, main, tests, primary, baseline),
+            *conclusion.about_pairing(correlation, primary),
+        ),
         warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),
         provenance={
             key: counted([run for run in runs if run.provenance], key)
@@ -125,11 +148,16 @@ def _primary(name: str | None, present: Sequence[Metric], stated: set[str | None
 
 
 def _best_first(rows: Sequence[Row], estimates: Estimates, primary: Metric) -> tuple[Row, ...]:
-    """By mean of the primary metric, better first; rows without a score last; ties by label."""
+    """By mean of the primary metric, better first; rows without a score last.
+
+    Of equal means the row with fewer diverged runs comes first: a run that collapsed to the worst
+    score there is has left an encoder all the same. Then by label.
+    """
     sign = 1.0 if primary.better == "lower" else -1.0
 
-    def place(row: Row) -> tuple[bool, float, str]:
+    def place(row: Row) -> tuple[bool, float, float, str]:
         estimate = estimates["all", primary.key, row.label]
-        return estimate.n == 0, sign * estimate.mean if estimate.n else 0.0, row.label
+        mean = sign * estimate.mean if estimate.n else 0.0
+        return estimate.n == 0, mean, row.counts.get("diverged", 0) / len(row.runs), row.label
 
     return tuple(sorted(rows, key=place))

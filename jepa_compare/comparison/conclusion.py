@@ -1,11 +1,13 @@
 """A comparison in words. It names a winner only where the tests do."""
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.results import AnalysisSet, Estimate, Pair, Row
+from jepa_compare.comparison.results import Estimate, Pair, Row, TopGroup
 from jepa_compare.comparison.statistics import ALPHA
+from jepa_compare.comparison.top_group import find_top, is_better, winner
 from jepa_compare.metrics import Metric
 
 
@@ -23,6 +25,12 @@ def p_text(p: float) -> str:
 def plural(n: int, noun: str) -> str:
     """ "1 seed", "3 seeds"."""
     return f"{n} {noun}" + "s" * (n != 1)
+
+
+def seeds_text(pairs: Sequence[Pair]) -> str:
+    """ "3 seeds", "2 to 4 seeds": those that the two rows of each pair have in common."""
+    counts = sorted({len(pair.differences) for pair in pairs})
+    return plural(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
 
 
 def listed(items: Sequence[str], most: int = 6) -> str:
@@ -54,18 +62,23 @@ def detectable_text(metric: Metric, difference: float) -> str:
     return f"a difference of {size} could have been detected"
 
 
-def is_better(metric: Metric, difference: float) -> bool:
-    """Whether a - b = `difference` favours a."""
-    return difference > 0 if metric.better == "higher" else difference < 0
+def size_text(metric: Metric, size: float) -> str:
+    """A bound that holds, so rounded down: "at least 0.08 px"; more digits where it would be 0."""
+    for digits in range(metric.decimals, metric.decimals + 3):
+        down = math.floor(size * 10**digits) / 10**digits
+        if down > 0:
+            return f"by at least {down:.{digits}f}{unit_text(metric)}"
+    return "by more than 0"
 
 
 def with_sentence(pair: Pair, metric: Metric) -> Pair:
     """The pair with its sentence.
 
-    "A over B: +0.12 [0.08, 0.16] door success, 10 seeds, p = .002", where p is Holm-corrected.
+    "A over B: +0.12 [0.08, 0.16] detour success, 10 seeds, p = .002", where p is corrected. Of an
+    exploratory metric it states the difference and claims nothing.
     """
     unit, seeds = unit_text(metric), plural(len(pair.differences), "seed")
-    a, b, mean, interval = pair.a, pair.b, pair.mean, pair.interval
+    a, b, mean, interval, decision = pair.a, pair.b, pair.mean, pair.interval, pair.decision
     if pair.note:
         seen = f" ({metric.text(mean, signed=True)}{unit})" if pair.differences else ""
         sentence = f"{a} and {b}: no conclusion on {metric.label}, {pair.note}{seen}"
@@ -73,106 +86,82 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
     assert interval is not None  # every tested pair has one
     if pair.separable and metric.better is not None and not is_better(metric, mean):
         a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
-    difference = f"{metric.text(mean, signed=True)}{unit} {interval_text(metric, interval)}"
-    p = p_text(pair.p_holm)
-    if not pair.separable:
+    digits = metric.decimals
+    while float(f"{abs(mean):.{digits}f}") == 0 < abs(mean) and digits < 9:
+        digits += 1  # never a winner by "+0.00 [0.00, 0.00]"
+    fine = dataclasses.replace(metric, decimals=digits)
+    difference = f"{fine.text(mean, signed=True)}{unit} {interval_text(fine, interval)}"
+    p = "" if math.isnan(pair.p_holm) else f", {p_text(pair.p_holm)}"
+    margin = decision.margin if decision else None
+    within = f"less than {metric.text(margin)}{unit}" if margin is not None else ""
+    if decision is None:
+        sentence = f"{a} - {b}: {difference} {metric.label}, {seeds}{p} (exploratory)"
+    elif decision.answer == "equal":
+        within = within.removeprefix("less than ")
+        sentence = f"{a} and {b}: equal within {within} by {metric.label}, {seeds} ({difference})"
+    elif decision.answer == "undecided":
+        needed = decision.seeds_needed
+        more = f"; about {needed} seeds would decide" if needed else ""
         sentence = (
-            f"{a} and {b}: not separable by {metric.label} with {seeds} ({difference}, {p};"
-            f" {detectable_text(metric, pair.detectable)})"
+            f"{a} and {b}: not separable by {metric.label} with {seeds} ({difference}{p};"
+            f" {detectable_text(metric, pair.detectable)}{more})"
         )
     elif metric.better is not None:
-        sentence = f"{a} over {b}: {difference} {metric.label}, {seeds}, {p}"
+        small = f", by {within}" if decision.within_margin else ""
+        sentence = f"{a} over {b}{small}: {difference} {metric.label}, {seeds}{p}"
     else:
         sentence = (
-            f"{a} and {b} differ: {difference} {metric.label}, {seeds}, {p} (neither direction is"
+            f"{a} and {b} differ: {difference} {metric.label}, {seeds}{p} (neither direction is"
             " better)"
         )
     return dataclasses.replace(pair, sentence=sentence)
 
 
-def best_row(
+def write_conclusion(
     rows: Sequence[Row],
     estimates: Mapping[str, Estimate],
     pairs: Sequence[Pair],
-    metric: Metric,
-) -> str | None:
-    """The row that beats every other in a test that separates them, on a downstream metric.
-
-    A row without a score is no rival: none of its runs ended, which the warnings say.
-    """
-    rows = _scored(rows, estimates)
-    if not metric.downstream or len(rows) < 2:
-        return None
-    leader = leading_row(rows, estimates, metric)
-    return leader if leader is not None and not _rivals(leader, rows, pairs, metric) else None
-
-
-def _rivals(leader: str, rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric) -> list[str]:
-    """Rows that no test shows to be worse than `leader`."""
-    beaten = {label for pair in pairs for label in (pair.a, pair.b) if _beats(pair, leader, metric)}
-    return [row.label for row in rows if row.label != leader and row.label not in beaten]
-
-
-def _beats(pair: Pair, label: str, metric: Metric) -> bool:
-    """Whether the test shows that the row with this label is better than the other."""
-    mean = pair.mean if pair.a == label else -pair.mean
-    return pair.separable and label in (pair.a, pair.b) and is_better(metric, mean)
-
-
-def _scored(rows: Sequence[Row], estimates: Mapping[str, Estimate]) -> list[Row]:
-    return [row for row in rows if estimates[row.label].n]
-
-
-def leading_row(
-    rows: Sequence[Row], estimates: Mapping[str, Estimate], metric: Metric
-) -> str | None:
-    """The row with the best mean; None without a direction or a score."""
-    scored = [row.label for row in _scored(rows, estimates)]
-    if metric.better is None or not scored:
-        return None
-    pick = max if metric.better == "higher" else min
-    return pick(scored, key=lambda label: estimates[label].mean)
-
-
-def write_conclusion(
-    rows: Sequence[Row],
-    estimates: Mapping[tuple[AnalysisSet, str, str], Estimate],
-    pairs: Mapping[tuple[AnalysisSet, str], Sequence[Pair]],
     primary: Metric,
-    tested: Sequence[Metric],
     baseline: str | None,
 ) -> tuple[str, ...]:
-    """The conclusion on the primary metric, what could have been seen, then the rest.
-
-    In this order: all runs; the smallest detectable difference; healthy runs only, if that is
-    another conclusion; each other downstream metric.
-    """
-
-    def on(metric: Metric, analysis_set: AnalysisSet) -> str:
-        of_metric = {row.label: estimates[analysis_set, metric.key, row.label] for row in rows}
-        tests = pairs.get((analysis_set, metric.key), ())
-        return conclusion(rows, of_metric, tests, metric, baseline)
-
-    sentences = [on(primary, "all")]
-    tests = [pair for pair in pairs.get(("all", primary.key), ()) if not pair.note]
+    """The answer, then the smallest difference that could have been seen."""
+    sentences = [conclusion(rows, estimates, pairs, primary, baseline)]
+    tests = [pair for pair in pairs if not pair.note]
     if tests:
-        seeds = statistics.median_low(len(pair.differences) for pair in tests)
+        seeds = seeds_text(tests)
         what = detectable_text(primary, statistics.median(pair.detectable for pair in tests))
-        family = family_size(pairs["all", primary.key])
+        family = tests[0].decision.pairs if tests[0].decision else 1
         over = f"median over pairs, power .8, corrected for {family} pairs"
-        sentences.append(
-            f"With {plural(seeds, 'seed')} {what} ({over if family > 1 else 'power .8'})."
-        )
-    healthy = on(primary, "healthy")
-    if healthy != sentences[0]:
-        sentences.append(f"Healthy runs only: {healthy}")
-    sentences += [on(metric, "all") for metric in tested if metric != primary]
+        sentences.append(f"With {seeds} {what} ({over if family > 1 else 'power .8'}).")
     return tuple(sentences)
 
 
-def family_size(pairs: Sequence[Pair]) -> int:
-    """Pairs that Holm's correction counts: two common seeds, and nothing that confounds them."""
-    return sum(len(pair.differences) > 1 and not pair.confounded for pair in pairs)
+def about_pairing(correlation: float, metric: Metric) -> tuple[str, ...]:
+    """What pairing by seed bought, in a sentence; none where it cannot be known."""
+    if math.isnan(correlation) or not metric.downstream:
+        return ()
+    return (
+        f"Scores of rows correlate over seeds by {correlation:.2f}: pairing multiplied the variance"
+        f" of a difference by {1 - correlation:.2f}.",
+    )
+
+
+def _joined(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _losses(rows: Sequence[Row]) -> str:
+    """ "; of vicreg's 4 seeds 1 failed": what a reader must not miss."""
+    parts = [
+        f"{row.label}: {', '.join(f'{n} {o}' for o, n in row.counts.items() if o in _NO_RESULT)}"
+        f" of {plural(len(row.runs), 'run')}"
+        for row in rows
+        if any(outcome in row.counts for outcome in _NO_RESULT)
+    ]
+    return f" ({listed(parts, 4)})" if parts else ""
+
+
+_NO_RESULT = ("diverged", "failed", "interrupted")
 
 
 def conclusion(
@@ -182,57 +171,89 @@ def conclusion(
     metric: Metric,
     baseline: str | None = None,
 ) -> str:
-    """One or two sentences on one metric. Rows without a score are left aside."""
-    every, rows = len(rows), _scored(rows, estimates)
-    pairs = [pair for pair in pairs if estimates[pair.a].n and estimates[pair.b].n]
-    if not rows:
-        return f"No run has a score for {metric.label}."
+    """The answer in one sentence; of each pair it tells the pair's own seeds."""
+    scored = [row for row in rows if estimates[row.label].n]
+    tested = [pair for pair in pairs if not pair.note]
+    if not scored:
+        return f"No run has a score for {metric.label}{_losses(rows)}."
     if not metric.downstream:
         return f"{metric.label} is a diagnostic: it ranks nothing."
-    if len(rows) < 2:
-        return f"One row with a score for {metric.label}: there is nothing to compare."
-    leader = leading_row(rows, estimates, metric)
-    assert leader is not None  # a downstream metric has a direction
-    rivals = _rivals(leader, rows, pairs, metric)
-    of_leader = [pair for pair in pairs if leader in (pair.a, pair.b)]
-    if not rivals:
-        others = "every other row" + " with a score" * (every > len(rows))
-        closest = min(of_leader, key=lambda pair: abs(pair.mean)).sentence
-        return f"{leader} is best by {metric.label}, separable from {others} ({closest})."
-    tested = [pair for pair in pairs if not pair.note]
+    if len(scored) < 2:
+        return (
+            f"One row with a score for {metric.label}: there is nothing to compare{_losses(rows)}."
+        )
     if not tested:
-        if max(estimates[row.label].n for row in rows) < 2:
+        if max(estimates[row.label].n for row in scored) < 2:
             return (
-                f"One seed per row: no interval, no test and no winner by {metric.label}. More"
-                " seeds (seed=0,1,2,3,4) would tell."
+                f"One seed per row: no interval, no test and no row leads by {metric.label}. More"
+                f" seeds (seed=0,1,2,3,4) would tell{_losses(rows)}."
             )
         if not pairs:
             return (
-                f"{len(rows)} rows are too many to test every pair; name a baseline, or group with"
-                " --by."
+                f"{len(scored)} rows are too many to test every pair; name a baseline, or group by."
             )
-        return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}."
-    separable = sum(pair.separable for pair in tested)
-    tally = (
-        f"{separable} of {len(tested)} tested pair{'s are' if len(tested) > 1 else ' is'} separable"
-        " at p < .05, Holm-corrected."
-    )
+        return f"No pair of rows can be tested by {metric.label}: {pairs[0].note}{_losses(rows)}."
+    answer = find_top(rows, estimates, pairs, metric)
+    seeds = seeds_text(tested)
     if baseline is not None:
-        better = sum(
-            _beats(pair, pair.a if pair.b == baseline else pair.b, metric) for pair in tested
-        )
+        better = [pair for pair in tested if winner(pair, metric) not in (None, baseline)]
         return (
-            f"By {metric.label}, {better} of {len(tested)} tested rows are better than {baseline}."
-            f" {tally}"
+            f"By {metric.label}, {len(better)} of {len(tested)} tested rows are better than"
+            f" {baseline} with {seeds}{_losses(rows)}."
         )
-    met = {label for pair in of_leader for label in (pair.a, pair.b)}
-    if any(estimates[row.label].n > 1 and row.label not in met for row in rows):
+    met = {label for pair in pairs for label in (pair.a, pair.b)}
+    if len(pairs) < len(met) * (len(met) - 1) / 2:
+        separable = sum(pair.separable for pair in tested)
         return (
-            f"{len(rows)} rows are too many to test every pair: losses are tested where all other"
-            f" settings agree. {leader} has the best mean by {metric.label}. {tally}"
+            f"{len(scored)} rows are too many to test every pair: losses are tested where all other"
+            f" settings agree; {separable} of {len(tested)} tested pairs are separable."
         )
-    seeds = max(len(pair.differences) for pair in tested)
-    return (
-        f"No row is best by {metric.label}: {leader} has the best mean and is not separable from"
-        f" {listed(rivals, 3)} with {plural(seeds, 'seed')}. {tally}"
-    )
+    alone = f"; {_joined(answer.unranked)}: not ranked" if answer.unranked else ""
+    if not answer.beaten or not answer.top:
+        names = listed(list(answer.top), 6) + " are" if answer.top else "no two rows are"
+        word = _within_top(answer, pairs, metric) if answer.top else "separable"
+        return f"No row leads by {metric.label}: {names} {word} with {seeds}{alone}{_losses(rows)}."
+    return f"{_leading(answer, pairs, metric)}{alone}{_losses(rows)}."
+
+
+def _within_top(answer: TopGroup, pairs: Sequence[Pair], metric: Metric) -> str:
+    """ "not separable from each other"; pairs of the top group that are equal are called so."""
+    margin = next((pair.decision.margin for pair in pairs if pair.decision), None)
+    if not answer.equal or margin is None:
+        return "not separable from each other"
+    equal = f"equal within {metric.text(margin)}{unit_text(metric)}"
+    if len(answer.equal) == len(answer.top) * (len(answer.top) - 1) // 2:
+        return equal
+    which = listed([f"{a} and {b}" for a, b in answer.equal], 4)
+    return f"not separable from each other, except that {which} are {equal}"
+
+
+def _leading(answer: TopGroup, pairs: Sequence[Pair], metric: Metric) -> str:
+    """ "a and b lead by detour success with 3 seeds, not separable from each other; both beat c
+    by at least 0.08". Where pairs differ in their seeds, each row that is beaten has its own."""
+    top, several = answer.top, len(answer.top) > 1
+    tested = [pair for pair in pairs if not pair.note]
+    same = len({len(pair.differences) for pair in tested}) == 1
+    text = f"{_joined(top)} lead{'' if several else 's'} by {metric.label}"
+    inside = [pair for pair in tested if {pair.a, pair.b} <= {*top}]
+    if same or inside:
+        text += f" with {seeds_text(tested if same else inside)}"
+    if several:
+        text += f", {_within_top(answer, pairs, metric)}"
+    clauses: dict[tuple[str, ...], list[str]] = {}
+    for beaten in answer.beaten:
+        size = size_text(metric, beaten.at_least)
+        if beaten.by_less_than is not None:
+            size = f"by less than {metric.text(beaten.by_less_than)}{unit_text(metric)}"
+        rows = {beaten.row, *beaten.by}
+        of_row = [p for p in tested if beaten.row in (p.a, p.b) and {p.a, p.b} <= rows]
+        own = "" if same else f" ({seeds_text(of_row)})"
+        by = tuple(sorted(beaten.by))
+        clauses.setdefault(by, []).append(f"{beaten.row} {size}{own}")
+    for by, of_rows in clauses.items():
+        if {*by} == {*top}:
+            who = ("both beat" if len(top) == 2 else "all beat") if several else "it beats"
+        else:
+            who = f"{_joined(by)} beat{'' if len(by) > 1 else 's'}"
+        text += f"; {who} {_joined(of_rows)}"
+    return text

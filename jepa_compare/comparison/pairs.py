@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import LOSS_KEYS, governs, value_of
-from jepa_compare.comparison.results import AnalysisSet, Pair, Row
-from jepa_compare.comparison.runs import Run, TaskRows, Value
-from jepa_compare.comparison.scores import score, scores_by_seed
+from jepa_compare.comparison.results import Pair, Row
+from jepa_compare.comparison.runs import Run, Value
+from jepa_compare.comparison.scores import Worst, score, scores_by_seed
 from jepa_compare.comparison.statistics import (
     ALPHA,
     FEWEST_FOR_SHAPE,
+    decide,
     detectable_difference,
     holm,
     paired_by_task,
@@ -35,17 +37,16 @@ MOST_PAIRS = MOST_ROWS * (MOST_ROWS - 1) // 2
 
 
 def compare_pairs(
-    rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet, baseline: str | None
+    rows: Sequence[Row], metric: Metric, baseline: str | None, worst: Worst
 ) -> tuple[Pair, ...]:
-    """All pairs of rows, or those with the row labelled `baseline`, in the order of the rows.
+    """All pairs of rows, or those with the row labelled `baseline`, in the order of the rows; with
+    intervals and uncorrected tests.
 
-    The family of Holm's correction is every pair returned here with two common seeds and nothing
-    that confounds it. One whose difference does not vary has no test of its own and counts in the
-    family as one that is not rejected: leaving it out would let the data choose the family. Above
-    40 rows those with fewer than two scores are left aside; if more than 40 are left and there is
-    no baseline, losses are compared where all other axes agree, and not at all beyond 780 pairs.
+    Above 40 rows those with fewer than two scores are left aside; if more than 40 are left and
+    there is no baseline, losses are compared where all other axes agree, and not at all beyond 780
+    pairs.
     """
-    scores = {row.label: scores_by_seed(row, metric, analysis_set) for row in rows}
+    scores = {row.label: scores_by_seed(row, metric, "all", worst) for row in rows}
     if len(rows) > MOST_ROWS:
         rows = [row for row in rows if len(scores[row.label]) > 1 or row.label == baseline]
     if baseline is not None:
@@ -55,39 +56,92 @@ def compare_pairs(
         chosen = list(itertools.combinations(rows, 2))
     else:
         chosen = _within_combinations(rows)
-    pairer = _Pairer(metric, analysis_set, scores)
-    return _tested([pairer.pair(a, b) for a, b in chosen], metric) if chosen else ()
-
-
-def _tested(pairs: Sequence[Pair], metric: Metric) -> tuple[Pair, ...]:
-    """The pairs with intervals, tests and sentences."""
-    seeds = sorted({seed for pair in pairs for seed in pair.differences})
-    table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in pairs], float)
-    table = table.reshape(len(pairs), len(seeds))
+    pairer = _Pairer(metric, scores, worst)
+    pairs = [pairer.pair(a, b) for a, b in chosen]
+    if not pairs:
+        return ()
+    table = _table(pairs)
+    test = t_test(table)
     clean = np.array([not pair.confounded for pair in pairs])
-    test, flipped = t_test(table), np.where(clean, sign_flip(table), np.nan)
-    p = np.where(clean, test.p, np.nan)
-    family = np.where(clean & (test.n > 1), np.nan_to_num(test.p, nan=1.0), np.nan)
-    corrected = np.where(np.isnan(p), np.nan, holm(family))
-    level = ALPHA / max(1, int(np.count_nonzero(~np.isnan(family))))
-    results: list[Pair] = []
-    for i, pair in enumerate(pairs):
-        result = replace(
+    p, flipped = (np.where(clean, values, np.nan) for values in (test.p, sign_flip(table)))
+    return tuple(
+        replace(
             pair,
             mean=float(test.mean[i]),
             interval=test.interval(i),
             p=float(p[i]),
-            p_holm=float(corrected[i]),
             p_sign_flip=float(flipped[i]),
-            separable=bool(corrected[i] < ALPHA),
+            note=_why_no_test(pair) if math.isnan(p[i]) else "",
         )
-        if math.isnan(p[i]):
-            result = replace(result, note=_why_no_test(pair))
-        else:
-            least = detectable_difference(float(test.sd[i]), len(pair.differences), level)
+        for i, pair in enumerate(pairs)
+    )
+
+
+def _table(pairs: Sequence[Pair]) -> Float[np.ndarray, "pairs seeds"]:
+    """Differences by seed, NaN where a pair lacks one."""
+    seeds = sorted({seed for pair in pairs for seed in pair.differences})
+    table = np.array([[p.differences.get(seed, np.nan) for seed in seeds] for p in pairs], float)
+    return table.reshape(len(pairs), len(seeds))
+
+
+def with_decisions(pairs: Sequence[Pair], metric: Metric, margin: float | None) -> tuple[Pair, ...]:
+    """The pairs of the primary metric with what is claimed of them, in one family.
+
+    One whose difference does not vary counts in the family as one that is not rejected: leaving it
+    out would let the data choose the family. A pair that something confounds is not in it.
+    """
+    if not pairs:
+        return ()
+    table = _table(pairs)
+    table[[bool(pair.confounded) for pair in pairs]] = np.nan
+    results = []
+    for pair, decision in zip(pairs, decide(table, margin), strict=True):
+        result = replace(pair, decision=decision, p_holm=decision.p_better)
+        if not pair.note:
+            level = ALPHA / decision.pairs
+            least = detectable_difference(decision.sd, len(pair.differences), level)
             result = replace(result, detectable=least)
         results.append(conclusion.with_sentence(result, metric))
     return tuple(results)
+
+
+def exploratory(
+    pairs: Mapping[str, Sequence[Pair]], metrics: Mapping[str, Metric], primary: Metric
+) -> dict[str, tuple[Pair, ...]]:
+    """The pairs of the other metrics, p corrected by Holm over all metrics and pairs together.
+
+    The probe's R² and its RMSE are one measurement: RMSE counts, and R² has no p beside it.
+    """
+    same = {"eval/probe_r2", "eval/probe_rmse"}
+    counted = {
+        key: of_metric
+        for key, of_metric in pairs.items()
+        if not (key in same and primary.key in same)
+        and not (key == "eval/probe_r2" and "eval/probe_rmse" in pairs)
+    }
+    flat = [pair for of_metric in counted.values() for pair in of_metric]
+    family = np.array(
+        [
+            math.nan
+            if len(pair.differences) < 2 or pair.confounded
+            else 1.0
+            if math.isnan(pair.p)
+            else pair.p
+            for pair in flat
+        ],
+        float,
+    )
+    corrected = iter(holm(family).tolist())
+    results = {}
+    for key, of_metric in pairs.items():
+        p = [next(corrected) if key in counted else math.nan for _ in of_metric]
+        results[key] = tuple(
+            conclusion.with_sentence(
+                replace(pair, p_holm=math.nan if pair.note else value), metrics[key]
+            )
+            for pair, value in zip(of_metric, p, strict=True)
+        )
+    return results
 
 
 def _within_combinations(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
@@ -108,15 +162,14 @@ def _why_no_test(pair: Pair) -> str:
 
 
 class _Pairer:
-    """Pairs rows on one metric in one analysis set; each row is sorted into units once."""
+    """Pairs rows on one metric; each row is sorted into units once."""
 
     def __init__(
-        self, metric: Metric, analysis_set: AnalysisSet, scores: Mapping[str, Mapping[int, float]]
+        self, metric: Metric, scores: Mapping[str, Mapping[int, float]], worst: Worst
     ) -> None:
         """`scores`: by row label and seed."""
-        self.metric, self.scores = metric, scores
-        self.analysis_set: AnalysisSet = analysis_set
-        self._kind = metric.name.removeprefix("success_") if metric.is_success else None
+        self.metric, self.scores, self.worst = metric, scores, worst
+        self._kind = metric.tasks
         self._units: dict[tuple[str, tuple[str, ...]], Units] = {}
 
     def pair(self, a: Row, b: Row) -> Pair:
@@ -141,7 +194,7 @@ class _Pairer:
             a=a.label,
             b=b.label,
             metric=self.metric.key,
-            analysis_set=self.analysis_set,
+            analysis_set="all",
             differences=differences,
             dropped=len({*a.seeds, *b.seeds}) - len(differences),
             improvement=self._improvement(a, b),
@@ -154,7 +207,7 @@ class _Pairer:
         if slot not in self._units:
             units: dict[Unit, list[Run]] = defaultdict(list)
             for run in row.runs:
-                if not math.isnan(score(run, self.metric, self.analysis_set)):
+                if not math.isnan(score(run, self.metric, "all", self.worst)):
                     units[(run.seed, *(value_of(run, key) for key in keys))].append(run)
             self._units[slot] = units
         return self._units[slot]
@@ -166,7 +219,7 @@ class _Pairer:
         return probability_of_improvement(x, y, self.metric.better == "higher")
 
     def _score(self, runs: Sequence[Run]) -> float:
-        return sum(score(run, self.metric, self.analysis_set) for run in runs) / len(runs)
+        return sum(score(run, self.metric, "all", self.worst) for run in runs) / len(runs)
 
     def _tasks(self, a: Sequence[Run], b: Sequence[Run]) -> tuple[float, int, int, int] | None:
         """`paired_by_task`, if one run stands on each side and both played the same tasks."""
@@ -174,7 +227,11 @@ class _Pairer:
             return None
         if len({run.evaluation for run in (*a, *b) if run.status != "diverged"}) > 1:
             return None
-        one, other = _outcomes(a[0], self._kind), _outcomes(b[0], self._kind)
+        one, other = (run.tasks.get(self._kind) for run in (a[0], b[0]))
+        if one is None and a[0].status == "diverged" and other is not None:
+            one = replace(other, success=0 * other.success)  # it solves none
+        if other is None and b[0].status == "diverged" and one is not None:
+            other = replace(one, success=0 * one.success)
         if one is None or other is None or len(one.success) != len(other.success):
             return None
         result = paired_by_task(one.success, other.success)
@@ -202,11 +259,3 @@ def _confounds(key: str, a: Row, b: Row) -> bool:
     if a.unswept[key] == b.unswept.get(key):
         return False
     return not any(governs(axis, key) and a.axes[axis] != b.axes[axis] for axis in a.axes)
-
-
-def _outcomes(run: Run, kind: str) -> TaskRows | None:
-    """The tasks behind a run's score."""
-    if run.status != "diverged":
-        return run.tasks.get(kind)
-    untrained = run.floors.get("untrained")
-    return None if untrained is None else untrained.tasks.get(kind)

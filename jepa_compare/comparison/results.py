@@ -1,8 +1,8 @@
 """The results of a comparison: plain frozen records that tables, figures and the page are made of.
 
 Two analysis sets stand side by side. "all": a collapsed run counts with its own score, a diverged
-one with its untrained encoder's, a failed, interrupted or unfinished one is missing (its pairs are
-dropped and counted). "healthy": only runs whose status is healthy.
+one with the worst score that there is, a failed, interrupted or unfinished one is missing (its
+pairs are dropped and counted). "healthy": only runs whose status is healthy.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
+from jepa_compare.comparison.statistics import Decision
 from jepa_compare.metrics import Metric
 
 AnalysisSet = Literal["all", "healthy"]
@@ -98,7 +99,8 @@ class Pair:
     p: float = math.nan
     """Paired t, two-sided; NaN when there is no test."""
     p_holm: float = math.nan
-    """The same, corrected by Holm for all pairs of this metric and analysis set."""
+    """The same, corrected: of the primary metric for the family of its pairs, of all others for
+    all metrics and pairs together."""
     p_sign_flip: float = math.nan
     """Exact permutation test over the signs, not corrected."""
     improvement: float | None
@@ -110,12 +112,43 @@ class Pair:
     """(only a solved, only b solved, all) tasks over the paired seeds; None without rows."""
     confounded: tuple[str, ...]
     """Keys in which the two rows differ without being an axis: no test is made then."""
-    separable: bool = False
-    """p_holm < .05."""
+    decision: Decision | None = None
+    """What is claimed; None of an exploratory metric, of which nothing is."""
     note: str = ""
     """Why there is no test, or ""."""
     sentence: str = ""
     """The result in words."""
+
+    @property
+    def separable(self) -> bool:
+        """Whether it is claimed that one row is better."""
+        return self.decision is not None and self.decision.answer == "better"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beaten:
+    """A row that others beat."""
+
+    row: str
+    by: tuple[str, ...]
+    """Rows of the top group; other rows where none of the top group does."""
+    at_least: float
+    """The smallest of the lower simultaneous bounds."""
+    by_less_than: float | None
+    """The smallest effect of interest, where every one of `by` is better by less than it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TopGroup:
+    """The answer before it is worded: the rows that no row beats, and what they beat."""
+
+    top: tuple[str, ...]
+    """Empty when nothing can be ranked."""
+    beaten: tuple[Beaten, ...]
+    equal: tuple[tuple[str, str], ...]
+    """Pairs within the top group that are equal within the smallest effect of interest."""
+    unranked: tuple[str, ...]
+    """Rows that never lead: one seed, or every run diverged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,11 +182,19 @@ class Comparison:
     estimates: Mapping[tuple[AnalysisSet, str, str], Estimate]
     """By (analysis_set, metric key, row label); see `estimate`."""
     pairs: Mapping[tuple[AnalysisSet, str], tuple[Pair, ...]]
-    """By (analysis_set, metric key) for the downstream metrics and the primary one."""
+    """By (analysis_set, metric key): the primary metric, which alone makes claims, and the other
+    downstream metrics, which are exploratory. All runs; the healthy ones have estimates only."""
     skewed: tuple[str, ...]
     """Keys of metrics so skewed over seeds that a 95 % interval covers less."""
+    smallest_effect: float | None
+    """Of interest, in the primary metric; without one no pair is called equal."""
+    answer: TopGroup
+    """What the conclusion says, before words."""
     best: str | None
-    """Label of the row that is separable from and better than all others; usually None."""
+    """Label of the row that beats all others; usually None."""
+    correlation: float
+    """Of the rows' scores over seeds, in the primary metric; pairing multiplied the variance of a
+    difference by 1 minus this. NaN where fewer than three seeds are shared."""
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]

@@ -1,8 +1,8 @@
 """From rows of runs to estimates: which number a run counts with, and its mean over seeds.
 
 The rule for what did not end well (the analysis set "all"): a collapsed run counts with its own
-score, a diverged one with that of its untrained encoder (all that is left of it), a failed,
-interrupted or unfinished one is missing. The set "healthy" takes healthy runs only.
+score; a diverged one, which leaves no encoder, with the worst score that there is (`worst_scores`);
+a failed, interrupted or unfinished one is missing. The set "healthy" takes healthy runs only.
 """
 
 import math
@@ -20,13 +20,36 @@ from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_m
 from jepa_compare.metrics import Metric
 from jepa_compare.references import reference_policies
 
+Worst = Mapping[str, float]
+"""By metric key: what a diverged run counts with."""
 
-def score(run: Run, metric: Metric, analysis_set: AnalysisSet) -> float:
+
+def worst_scores(runs: Iterable[Run], metrics: Iterable[Metric]) -> Worst:
+    """The worst value that a metric can have (a success rate: 0); where it has no such bound, the
+    worst that any run or any untrained encoder of the comparison has.
+
+    So a loss that diverges in all seeds never ranks above one that collapses, on any metric.
+    """
+    runs, worst = tuple(runs), dict[str, float]()
+    for metric in metrics:
+        bound = metric.high if metric.better == "lower" else metric.low
+        sources = (source for run in runs for source in (run.metrics, untrained_metrics(run)))
+        values = [source.get(metric.key, math.nan) for source in sources]
+        values = [value for value in values if math.isfinite(value)]
+        if metric.better is None:  # a diagnostic without a direction has no worst value
+            continue
+        if bound is not None:
+            worst[metric.key] = bound
+        elif values:
+            worst[metric.key] = max(values) if metric.better == "lower" else min(values)
+    return worst
+
+
+def score(run: Run, metric: Metric, analysis_set: AnalysisSet, worst: Worst) -> float:
     """What a run counts with; NaN when it has no finite number."""
     if run.status is None or (analysis_set == "healthy" and run.status != "healthy"):
         return math.nan
-    source = run.metrics if run.status != "diverged" else untrained_metrics(run)
-    value = source.get(metric.key, math.nan)
+    value = (worst if run.status == "diverged" else run.metrics).get(metric.key, math.nan)
     return value if math.isfinite(value) else math.nan
 
 
@@ -36,11 +59,13 @@ def untrained_metrics(run: Run) -> Mapping[str, float]:
     return {**(floor.metrics if floor else {}), **run.untrained}
 
 
-def scores_by_seed(row: Row, metric: Metric, analysis_set: AnalysisSet) -> dict[int, float]:
+def scores_by_seed(
+    row: Row, metric: Metric, analysis_set: AnalysisSet, worst: Worst
+) -> dict[int, float]:
     """Finite score per seed, the mean where a seed has several runs."""
     scores: dict[int, list[float]] = defaultdict(list)
     for run in row.runs:
-        value = score(run, metric, analysis_set)
+        value = score(run, metric, analysis_set, worst)
         if not math.isnan(value):
             scores[run.seed].append(value)
     return {seed: sum(values) / len(values) for seed, values in scores.items()}
@@ -64,14 +89,14 @@ def estimate(scores: Mapping[int, float], seeds: int) -> Estimate:
 
 
 def score_matrix(
-    rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet
+    rows: Sequence[Row], metric: Metric, analysis_set: AnalysisSet, worst: Worst
 ) -> Float[np.ndarray, "rows seeds"]:
     """Scores of rows over all seeds of the comparison, NaN where one is missing."""
     seeds = sorted({seed for row in rows for seed in row.seeds})
     place = {seed: index for index, seed in enumerate(seeds)}
     matrix = np.full((len(rows), len(seeds)), np.nan)
     for index, row in enumerate(rows):
-        for seed, value in scores_by_seed(row, metric, analysis_set).items():
+        for seed, value in scores_by_seed(row, metric, analysis_set, worst).items():
             matrix[index, place[seed]] = value
     return matrix
 

@@ -8,6 +8,7 @@ from jepa_compare.comparison.conclusion import counts_text, listed, plural
 from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
+from jepa_compare.comparison.smallest_effect import recorded_effects
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.identity import HARMLESS
@@ -31,6 +32,8 @@ def find_warnings(
     return (
         *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
+        *_about_tuning(rows),
+        *_about_smallest_effect(runs, primary),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
         *_about_tasks(runs),
@@ -64,6 +67,34 @@ def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:
     ]
 
 
+def _about_tuning(rows: Sequence[Row]) -> list[str]:
+    losses = Counter(row.runs[0].loss for row in rows)
+    several = [loss for loss, count in losses.items() if count > 1]
+    warnings: list[str] = []
+    if several:
+        warnings.append(
+            f"Rows differ in settings of {listed(several)}: the best of several settings looks"
+            " better than it is (winner's curse). Run the chosen one again with fresh seeds."
+        )
+    if len(losses) > 1:
+        warnings.append(
+            "Not tuned: learning rate and weights are as shipped, picked by hand, or as given on"
+            " the command line. Others may change the order."
+        )
+    return warnings
+
+
+def _about_smallest_effect(runs: Runs, primary: Metric) -> list[str]:
+    effects = recorded_effects(runs, primary)
+    if len(effects) < 2:
+        return []
+    values = listed([f"{effect:g}" for effect in effects])
+    return [
+        f"Runs disagree on the smallest effect of interest in {primary.label}: {values}. The"
+        " smallest counts; --effect sets one for all."
+    ]
+
+
 def _about_outcomes(rows: Sequence[Row]) -> list[str]:
     warnings: list[str] = []
     for row in rows:
@@ -72,7 +103,7 @@ def _about_outcomes(rows: Sequence[Row]) -> list[str]:
             continue
         effects: list[str] = []
         if "diverged" in row.counts:
-            effects.append("a diverged run counts with its untrained encoder's score")
+            effects.append("a diverged run counts with the worst score there is")
         if any(o in row.counts for o in ("failed", "interrupted", "running", "queued")):
             effects.append("a run without a result is missing")
         effect = f" ({'; '.join(effects)})" if effects else ""
@@ -149,7 +180,7 @@ def _about_shape(
         if estimates[row.label].interval is not None
         and not 1 - _NEAR_BOUND <= estimates[row.label].mean <= _NEAR_BOUND
     ]
-    if primary.name.startswith("success_") and extreme:
+    if primary.is_success and extreme:
         warnings.append(
             f"{primary.label} is close to 0 or 1, where t-intervals are rough: {listed(extreme)}."
         )

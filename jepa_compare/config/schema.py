@@ -16,8 +16,17 @@ from jepa_compare.config.bounds import above, at_least, between, one_of, satisfy
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.typed import from_plain
 
-AUX_LOSS_KEYS = ("name", "weight", "target", "target_decay", "allow_inert_target", "_target_")
+AUX_LOSS_KEYS = (
+    "name",
+    "weight",
+    "target",
+    "target_decay",
+    "final_target_decay",
+    "allow_inert_target",
+    "_target_",
+)
 """The keys of the `aux_loss` node that are not arguments of the loss's constructor."""
+OPTIONAL_AUX_LOSS_KEYS = ("final_target_decay", "allow_inert_target")
 
 
 def _has(*keys: str) -> Any:
@@ -161,13 +170,17 @@ class Config:
     def check_together(self) -> None:
         """Raise RangeError for the open nodes, whose own keys have no dataclass."""
         node = self.aux_loss
-        missing = [key for key in AUX_LOSS_KEYS if key not in node and key != "allow_inert_target"]
+        needed = [key for key in AUX_LOSS_KEYS if key not in OPTIONAL_AUX_LOSS_KEYS]
+        missing = [key for key in needed if key not in node]
         require(not missing, "aux_loss", f"<no {', '.join(missing)}>", "a node with these keys")
         weight, decay = node["weight"], node["target_decay"]
         usable = _is_number(weight) and weight >= 0
         require(usable, "aux_loss.weight", weight, "a number of at least 0")
         usable = _is_number(decay) and 0 <= decay <= 1
         require(usable, "aux_loss.target_decay", decay, "between 0 and 1")
+        final = node.get("final_target_decay")
+        usable = final is None or (_is_number(final) and 0 <= final <= 1)
+        require(usable, "aux_loss.final_target_decay", final, "null or between 0 and 1")
         require_one_of("aux_loss.target", str(node["target"]), ("shared", "stop_grad", "ema"))
         for name, term in self.helper.items():
             if name == "name":

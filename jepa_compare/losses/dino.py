@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from jepa_compare.checks import require_above, require_at_least, require_between
+from jepa_compare.ema import follow
 from jepa_compare.latents import Latents
 from jepa_compare.losses.base import AuxLoss, AuxOutput
 from jepa_compare.losses.common import no_autocast, require_widths, views
@@ -72,8 +72,8 @@ class DINO(AuxLoss):
     teacher head. The teacher's input is detached, so it works with a shared encoder: the teacher is
     the EMA *head*. The teacher sees both views at once; the student one at a time, each normalised
     by its own batch statistics when training. The center moves once per step, after its use.
-    Unlike the paper's, the momentum of the head is constant, its last layer is not frozen at first,
-    and its layers start as torch starts them.
+    Unlike the paper's, which `DINOPaper` is, the momentum of the head is constant, its last layer
+    is not frozen at first, and its layers start as torch starts them.
 
     It collapses in two ways, uniform or one prototype, and either way the KL divergence vanishes:
     the terms hold the teacher's entropy and the KL, and `alarms` reads them.
@@ -139,10 +139,10 @@ class DINO(AuxLoss):
         self.warmup_teacher_temperature = warmup_teacher_temperature
         self.warmup_fraction = warmup_fraction
         self.center_momentum = center_momentum
+        self.head_momentum = head_momentum
         self.symmetric = symmetric
         self.student = Head(dim, hidden, bottleneck, prototypes, batch_norm)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
-        self._average = get_ema_multi_avg_fn(head_momentum)
         self.register_buffer("center", torch.zeros(prototypes))
         self.register_buffer("temperature", torch.tensor(float(warmup_teacher_temperature)))
 
@@ -155,27 +155,34 @@ class DINO(AuxLoss):
         with no_autocast(latents.z_pred):
             prediction, target = views(latents)
             n = len(prediction)
-            with torch.no_grad():
-                scores = self.teacher(torch.cat([prediction, target]))
-                q, entropies = teacher_probabilities_and_entropies(
-                    scores, self.center, self.temperature
-                )
-                if self.training:
-                    self.center.copy_(next_center(self.center, scores, self.center_momentum))
+            q, entropies = self.teach(torch.cat([prediction, target]))
             pairs = [(self.student(prediction), q[n:])]
             if self.symmetric:
                 pairs.append((self.student(target), q[:n]))
-            loss = distil(pairs, self.student_temperature)
-            entropy = (entropies if self.symmetric else entropies[n:]).mean()
+            return self.learn(pairs, (entropies if self.symmetric else entropies[n:]).mean())
+
+    @torch.no_grad()
+    def teach(self, z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n p"], Float[Tensor, " n"]]:
+        """The teacher's probabilities and their entropy per sample; the center moves after."""
+        scores = self.teacher(z)
+        q, entropies = teacher_probabilities_and_entropies(scores, self.center, self.temperature)
+        if self.training:
+            self.center.copy_(next_center(self.center, scores, self.center_momentum))
+        return q, entropies
+
+    def learn(
+        self,
+        pairs: list[tuple[Float[Tensor, "n p"], Float[Tensor, "n p"]]],
+        entropy: Float[Tensor, ""],
+    ) -> AuxOutput:
+        """The loss over pairs of student scores and teacher probabilities of that mean entropy."""
+        loss = distil(pairs, self.student_temperature)
         detached = loss.detach()
         terms = {"cross_entropy": detached, "teacher_entropy": entropy, "kl": detached - entropy}
         return AuxOutput(loss=loss, terms=terms)
 
-    @torch.no_grad()
     def on_step_end(self, progress: float) -> None:
-        averaged: list[Tensor] = list(self.teacher.parameters())
-        online: list[Tensor] = list(self.student.parameters())
-        self._average(averaged, online, torch.tensor(0))
+        follow(self.teacher, self.student, self.head_momentum)
 
     def alarms(self, terms: dict[str, float]) -> list[str]:
         """KL → 0 with the teacher's entropy at either end of its range."""

@@ -31,6 +31,7 @@ KNOWN_AS: dict[str, tuple[str, ...]] = {
     "warmup_teacher_temp": ("warmup_teacher_temperature",),
     "warmup_teacher_temp_epochs": ("warmup_fraction",),
     "momentum_teacher": ("head_momentum",),
+    "freeze_last_layer": ("frozen_fraction",),
     "out_dim": ("prototypes",),
     "output_dim": ("prototypes",),
     "num_prototypes": ("prototypes",),

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from jepa_compare.ema import decay_at, follow
 from jepa_compare.latents import Batch, Latents
 from jepa_compare.models.encoders import Encoder
 from jepa_compare.models.predictors import Predictor
@@ -23,7 +23,8 @@ class JEPA(nn.Module):
 
     `target` says where the latents to be predicted come from: `shared`, the online encoder with
     gradient; `stop_grad`, the online encoder without; `ema`, an exponential moving average of it
-    with decay `target_decay` per step (BYOL, arXiv 2006.07733, equation 1).
+    with decay `target_decay` per step (BYOL, arXiv 2006.07733, equation 1), which goes to
+    `final_target_decay` along a cosine unless that is None.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class JEPA(nn.Module):
         rollout_steps: int,
         target: Target,
         target_decay: float,
+        final_target_decay: float | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -42,10 +44,11 @@ class JEPA(nn.Module):
         self.dim = dim
         self.rollout_steps = rollout_steps
         self.target: Target = target
+        self.target_decay = target_decay
+        self.final_target_decay = final_target_decay
         self.target_encoder: Encoder | None = None
         if target == "ema":
             self.target_encoder = copy.deepcopy(encoder).requires_grad_(False)
-            self._average = get_ema_multi_avg_fn(target_decay)
 
     def encode(self, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """Latents of the online encoder, which is the one that evaluation uses."""
@@ -74,12 +77,11 @@ class JEPA(nn.Module):
         return Latents(z_pred=z_pred, z_target=z_target, z_context=z_context)
 
     @torch.no_grad()
-    def on_step_end(self) -> None:
+    def on_step_end(self, progress: float) -> None:
         """After the optimiser's step: let the EMA target encoder follow."""
         if self.target_encoder is None:
             return
-        averaged: list[Tensor] = list(self.target_encoder.parameters())
-        online: list[Tensor] = list(self.encoder.parameters())
-        self._average(averaged, online, torch.tensor(0))
+        decay = decay_at(progress, self.target_decay, self.final_target_decay)
+        follow(self.target_encoder, self.encoder, decay)
         for kept, new in zip(self.target_encoder.buffers(), self.encoder.buffers(), strict=True):
             kept.copy_(new)

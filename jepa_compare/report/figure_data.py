@@ -24,7 +24,7 @@ from jepa_compare.comparison.loading.history import (
 )
 from jepa_compare.comparison.results import Comparison, Row
 from jepa_compare.comparison.runs import Run
-from jepa_compare.comparison.scores import score
+from jepa_compare.comparison.scores import score, worst_scores
 from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import MEGABYTE
 from jepa_compare.system import files
@@ -124,7 +124,8 @@ def _size(path: Path) -> int:
 
 def _median_run(comparison: Comparison, row: Row) -> Run | None:
     """The run closest to the row's median score, the first of several; any finished one else."""
-    scored = [(score(run, comparison.primary, "all"), run) for run in row.runs]
+    worst = worst_scores(comparison.runs, [comparison.primary])
+    scored = [(score(run, comparison.primary, "all", worst), run) for run in row.runs]
     finite = [(value, run) for value, run in scored if math.isfinite(value)]
     if not finite:
         return next((run for run in row.runs if run.status), None)

@@ -1,17 +1,22 @@
 """The comparison as data: comparison.json, comparison.csv, experiment_comparison_results.json.
 
-comparison.json is one object. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
+comparison.json is one object. Schema 3 adds "answer", "smallest_effect"
+and a pair's "decision" (null: exploratory, nothing is claimed), and has no pairs of healthy runs
+alone. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
 1 called "verdict", "drift" and "reading":
 
-    schema_version   2
-    primary, baseline, best, conclusion [sentences], warnings [sentences], axes [config keys]
+    schema_version   3
+    primary, smallest_effect, baseline, best, answer {top, beaten [{row, by, at_least,
+                     by_less_than}], equal, unranked},
+                     conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
     rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
                        counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, analysis_set, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
-                       separable, confounded [keys], note, sentence, differences {seed: a - b}}]
+                       separable, decision, confounded [keys], note, sentence,
+                       differences {seed: a - b}}]
     unswept          [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
@@ -39,7 +44,7 @@ from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Estimate,
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.runs.untrusted import shown
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of comparison.json."""
 _MOST_DIFFERENCES = 200  # seeds of one pair
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -74,6 +79,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
     return {
         **_with_interval(pair, "a b metric analysis_set mean", "dropped p p_holm p_sign_flip"),
         **_fields(pair, "improvement detectable tasks separable confounded note sentence"),
+        "decision": pair.decision.answer if pair.decision else None,
         "seeds": seeds,
         # With all pairs of many seeds these would be hundreds of megabytes; the scores are above.
         "differences": _plain(pair.differences) if seeds <= _MOST_DIFFERENCES else None,
@@ -85,7 +91,13 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "primary": comparison.primary.key,
-        **_fields(comparison, "baseline best conclusion warnings axes"),
+        **_fields(comparison, "smallest_effect baseline best conclusion warnings axes"),
+        "answer": {
+            **_fields(comparison.answer, "top equal unranked"),
+            "beaten": [
+                _fields(b, "row by at_least by_less_than") for b in comparison.answer.beaten
+            ],
+        },
         "metrics": [
             _fields(metric, "key label unit better downstream")
             | {"skewed": metric.key in comparison.skewed}

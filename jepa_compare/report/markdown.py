@@ -4,11 +4,13 @@ import re
 
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.report.tables import (
+    EXPLORATORY,
     LEGEND,
     PAIR_LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
+    exploratory_table,
     left_out_lines,
     main_table,
     pair_table,
@@ -43,6 +45,9 @@ def markdown(comparison: Comparison) -> str:
             table(pair_table(pairs, primary)),
             PAIR_LEGEND,
         ]
+    other = exploratory_table(comparison)
+    if other.lines:
+        parts += ["## Exploratory: other downstream metrics", table(other), EXPLORATORY]
     if comparison.warnings:
         parts += ["## Warnings", "\n".join(f"- {escape(text)}" for text in comparison.warnings)]
     left_out = left_out_lines(comparison)

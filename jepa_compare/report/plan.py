@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from jepa_compare.comparison.compare import compare
-from jepa_compare.comparison.conclusion import family_size, plural, unit_text
-from jepa_compare.comparison.load import NoRunsError, load_runs
+from jepa_compare.comparison.conclusion import plural, unit_text
+from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison, Pair
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import POWER, sd_range, seeds_to_decide, t_test
@@ -53,7 +53,7 @@ def make_plan(comparison: Comparison, effect: float, power: float = POWER) -> Se
     of m pairs the power 1 − (1 − power)/m, which bounds the chance that any is missed.
     """
     pairs = [p for p in comparison.primary_pairs if not p.confounded]
-    family = family_size(pairs)
+    family = sum(len(pair.differences) > 1 for pair in pairs)  # as the decisions count them
     planned: list[PairPlan] = []
     stricter: list[int | None] = []
     for pair in pairs:

@@ -34,13 +34,20 @@ _PREFERRED = (
 )
 
 PAIR_LEGEND = (
-    "Paired by seed and evaluation task. The interval is that of one comparison; p is corrected by"
-    " Holm over all pairs; the sign-flip test is not corrected. Detectable: what the corrected test"
-    " finds with power .8."
+    "Paired by seed and evaluation task. The interval is that of one comparison; p, against no"
+    " difference, is corrected for all pairs and for what is claimed of them; the sign-flip test is"
+    " not corrected. Equal: within the smallest effect of interest. Detectable: what the corrected"
+    " test finds with power .8."
 )
 LEGEND = (
     "Mean over seeds ± half of the 95 % t-interval, of each cell alone. (1): one seed, so no"
-    " interval. (=): no variance over seeds, so no interval. Last rows: floors and ceilings."
+    " interval. (=): no variance over seeds, so no interval. The primary metric alone, the first"
+    " column, makes claims. Last rows: floors and ceilings."
+)
+
+EXPLORATORY = (
+    "No claims: p is corrected by Holm over all of these metrics and pairs together. Probe R² and"
+    " RMSE are one measurement: RMSE counts."
 )
 
 
@@ -194,7 +201,7 @@ def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
             f"difference ({metric.unit})" if metric.unit else "difference",
             "95 % interval",
             "seeds",
-            "p (Holm)",
+            "p (corrected)",
             "p (sign flip)",
             "P(a beats b)",
             "detectable",
@@ -210,11 +217,45 @@ def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
                 _p(pair.p_sign_flip),
                 "-" if pair.improvement is None else f"{pair.improvement:.2f}",
                 _detectable(metric, pair.detectable),
-                pair.note or ("separable" if pair.separable else "not separable"),
+                result_text(pair, metric),
             )
             for pair in pairs
         ),
     )
+
+
+def result_text(pair: Pair, metric: Metric) -> str:
+    """What is claimed of a pair, in a cell; "-" of an exploratory metric, of which nothing is."""
+    decision = pair.decision
+    if pair.note or decision is None:
+        return pair.note or "-"
+    margin = "" if decision.margin is None else metric.text(decision.margin)
+    if decision.answer == "better":
+        ahead = pair.a if (decision.mean > 0) == (metric.better == "higher") else pair.b
+        return f"{ahead} better" + (f", by less than {margin}" if decision.within_margin else "")
+    if decision.answer == "equal":
+        return f"equal within {margin}"
+    needed = decision.seeds_needed
+    return "not separable" + (f"; about {needed} seeds would decide" if needed else "")
+
+
+def exploratory_table(comparison: Comparison) -> Grid:
+    """A line per pair and downstream metric but the primary one: no result, nothing emphasised."""
+    lines = tuple(
+        (
+            full_name(metric),
+            f"{pair.a} - {pair.b}",
+            metric.text(pair.mean, signed=True),
+            interval_text(metric, pair.interval, signed=True) if pair.interval else "-",
+            _p(pair.p_holm),
+            str(len(pair.differences)),
+        )
+        for metric in comparison.metrics
+        if metric.downstream and metric != comparison.primary
+        for pair in comparison.pairs.get(("all", metric.key), ())
+    )
+    header = ("metric", "a - b", "difference", "95 % interval", "p", "seeds")
+    return Grid(header=header, lines=lines[:400], left=2)
 
 
 def _detectable(metric: Metric, difference: float) -> str:

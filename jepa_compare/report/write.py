@@ -34,6 +34,7 @@ def write_comparison(
     baseline: str | None = None,
     by: Sequence[str] | None = None,
     evaluation: str | None = None,
+    effect: float | None = None,
     format: Format = "table",
     html: bool = True,
     figures: bool = True,
@@ -52,7 +53,7 @@ def write_comparison(
     runs = load_runs(*paths, evaluation=evaluation)
     if not runs.runs:
         raise NoRunsError(_nothing_found(runs))
-    comparison = compare(runs, metric=metric, baseline=baseline, by=by)
+    comparison = compare(runs, metric=metric, baseline=baseline, by=by, effect=effect)
     directory = Path(out) if out is not None else default_directory(runs.roots)
     files.below(directory, layout.FIGURES)
     for name, render in _TEXTS.items():

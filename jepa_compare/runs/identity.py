@@ -64,6 +64,7 @@ STOPS_BY = (
 )
 """Settings of the evaluation that the weights depend on where a collapse stops the run."""
 ADDED: Mapping[str, Any] = {
+    "aux_loss.final_target_decay": None,
     "evaluation.task_seed": None,
     "evaluation.probe_seed": None,
     "evaluation.planner_seed": None,

@@ -1,6 +1,8 @@
 """A sweep's directory: one owner, every job announced in it, the comparison at its end."""
 
 import os
+import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +10,7 @@ from pathlib import Path
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG, SWEEP
+from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG, STATUS, SWEEP
 from jepa_compare.runs.lock import DirectoryLock
 from jepa_compare.runs.records import SCHEMA_VERSION, SweepFile
 from jepa_compare.runs.writer import (
@@ -18,6 +20,7 @@ from jepa_compare.runs.writer import (
     read_status,
     write_queued,
 )
+from jepa_compare.sweep import processes
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.system import files
@@ -26,12 +29,18 @@ from jepa_compare.system.terminal import say
 
 @contextmanager
 def sweep(command: CommandLine) -> Iterator[None]:
-    """Own the sweep's directory, announce its jobs, and compare them however it ends."""
+    """Own the sweep's directory, announce its jobs, and compare them however it ends.
+
+    Exit status 1 unless every job is then complete and the comparison is written.
+    """
     with announced(command):
+        finished = False
         try:
             yield
         finally:
-            finish(command.jobs[0].directory.parent, command.jobs)
+            finished = finish(command)
+        if not finished:
+            raise SystemExit(1)
 
 
 @contextmanager
@@ -76,34 +85,67 @@ def announce(job: Job) -> None:
         write_queued(job.directory, job.identity, job.config.training.steps)
 
 
-def finish(directory: Path, jobs: Sequence[Job]) -> None:
-    """Write and print the comparison of a sweep, then list what failed and why."""
+def finish(command: CommandLine) -> bool:
+    """Write and print the comparison of a sweep, then say what is not complete, why, and what to
+    type; returns whether nothing is missing."""
     from jepa_compare.report import write_comparison
 
+    directory = command.jobs[0].directory.parent
+    again = f"jepa-compare report {shlex.quote(str(directory))}"
+    compared = interrupted = False
     try:
-        print(write_comparison([directory], out=directory / COMPARISON))
+        print(write_comparison([directory], out=directory / COMPARISON), flush=True)
+        compared = True
+    except KeyboardInterrupt:
+        interrupted = True
     except Exception as error:  # the runs are safe on disk; their comparison can be made again
         say(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
-    for directory in dict.fromkeys(job.directory for job in jobs):
-        status = read_status(directory)
-        if status is None:
-            continue
-        if status.state == "interrupted":
-            done = f"{status.step} of {status.steps}"
-            say(
-                f"jepa_compare: {directory.name} was interrupted after {done} steps; the same"
-                " command continues it",
-                file=sys.stderr,
-            )
-        if status.exception is not None:
-            # A process that never came so far as to have a log has its output.
-            logs = (directory / name for name in (LOG, CONSOLE))
-            log = next((path for path in logs if path.exists()), "none")
-            say(
-                f"jepa_compare: {directory.name} failed: {status.exception.type}:"
-                f" {status.exception.message} (log: {log})",
-                file=sys.stderr,
-            )
+    incomplete = _incomplete(command)
+    for path in incomplete:
+        say(f"jepa_compare: {path.name} failed: {_reason(path)}", file=sys.stderr)
+    if incomplete:
+        named = [override for override in command.overrides if override.startswith("sweep=")]
+        line = f"the same command with {named[-1]}" if named else "the same command"
+        say(
+            f"jepa_compare: not complete: {len(incomplete)}; {line} continues",
+            file=sys.stderr,
+        )
+    elif not compared:
+        say(f"jepa_compare: all runs are complete; for their comparison: {again}", file=sys.stderr)
+    if interrupted:
+        raise SystemExit(128 + signal.SIGINT)
+    return compared and not incomplete
+
+
+def _incomplete(command: CommandLine) -> list[Path]:
+    """Directories of the jobs that something is left to do of; of a sweeper that made its jobs as
+    it went, of those that were begun."""
+    if command.all_known:
+        jobs = command.jobs
+        return list(dict.fromkeys(j.directory for j in jobs if processes.command(j) is not None))
+    directories = sorted(
+        path.parent for path in command.jobs[0].directory.parent.glob(f"*/{STATUS}")
+    )
+    states = {path: status.state for path in directories if (status := read_status(path))}
+    return [path for path, state in states.items() if state not in ("queued", "completed")]
+
+
+def _reason(directory: Path) -> str:
+    """Why the run in a directory, or an evaluation that a job wants of it, is not complete."""
+    status = read_status(directory)
+    if status is None:
+        return f"no readable {STATUS}"
+    if status.exception is not None:
+        # A process that never came so far as to have a log has its output.
+        logs = (directory / name for name in (LOG, CONSOLE))
+        log = next((path for path in logs if path.exists()), "none")
+        return f"{status.exception.type}: {status.exception.message} (log: {log})"
+    done = f"{status.step} of {status.steps} steps"
+    return {
+        "queued": "it has not started",
+        "running": f"it says that it is running, after {done}, in process {status.pid}",
+        "interrupted": f"it was interrupted after {done}",
+    }.get(status.state, "its summary, or an evaluation that was asked for, is missing")
 
 
 def name_the_difference(job: Job, jobs: Sequence[Job]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from jepa_compare.config.schema import Config
 from jepa_compare.runs.layout import SUMMARY
 from jepa_compare.runs.reader import read_record
 from jepa_compare.runs.records import SummaryFile
@@ -13,7 +12,7 @@ from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.runs.writer import differing_keys, is_complete, read_config
 from jepa_compare.sweep.job import Job
 
-_TIMED_STEPS = 5
+_WARM_STEPS, _TIMED_STEPS = 2, 5
 
 
 def announcement(jobs: Sequence[Job], *, at_once: int, disk_bytes: int) -> str:
@@ -24,14 +23,15 @@ def announcement(jobs: Sequence[Job], *, at_once: int, disk_bytes: int) -> str:
     text = f"{len(runs)} run{'s' if len(runs) > 1 else ''}{done}"
     if not todo:
         return f"{text}: nothing to train"
-    each = _seconds_of_runs_like(todo[0])
-    source = "as the runs of these settings took" if each else "for the steps, evaluations apart"
-    each = each or _seconds_of_steps(todo[0].config)
-    total = each * len(todo) / min(at_once, len(todo))
-    return (
-        f"{text}, {at_once} at once: about {_duration(total)} {source}; up to"
-        f" {disk_bytes / 1e6:.3g} MB of checkpoints"
-    )
+    each, source = _seconds_of_runs_like(todo[0]), "as the runs of these settings took"
+    if each is None:
+        each, source = _seconds_of_steps(todo[0]), "for the steps, evaluations apart"
+    time_text = ""
+    if each is not None:
+        total = each * len(todo) / min(at_once, len(todo))
+        time_text = f": about {_duration(total)} {source}"
+    disk = f"up to {disk_bytes / 1e6:.3g} MB of checkpoints"
+    return f"{text}, {at_once} at once{time_text}; {disk}"
 
 
 def listing(jobs: Sequence[Job]) -> str:
@@ -76,23 +76,34 @@ def _seconds_of_runs_like(job: Job) -> float | None:
     return median(seconds) if seconds else None
 
 
-def _seconds_of_steps(config: Config) -> float:
-    """Wall time of all optimisation steps, from a few that are made and thrown away."""
-    from jepa_compare.training.state import TrainingState  # torch
+def _seconds_of_steps(job: Job) -> float | None:
+    """Wall time of all optimisation steps, from a few that are made and thrown away.
+
+    None where a step fails, which is the job's own affair, and where it would run a user's code: in
+    this process that could end the sweep.
+    """
+    from jepa_compare.build import foreign_targets  # torch
+    from jepa_compare.training.state import TrainingState
     from jepa_compare.training.step import training_step
 
-    state = TrainingState.build(config)
-    for warm in (True, False):
-        started = time.monotonic()
-        for _ in range(2 if warm else _TIMED_STEPS):
+    if foreign_targets(job.identity.config):
+        return None
+    try:
+        state = TrainingState.build(job.config)
+        started = 0.0
+        for step in range(_WARM_STEPS + _TIMED_STEPS):
+            if step == _WARM_STEPS:
+                started = time.monotonic()
             terms = training_step(state, state.batch(state.step), measure_gradients=False)
+            float(terms["train/loss"])  # waits for the device
             state.step += 1
-        float(terms["train/loss"])  # waits for the device
-    return (time.monotonic() - started) / _TIMED_STEPS * config.training.steps
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError):
+        return None
+    return (time.monotonic() - started) / _TIMED_STEPS * job.config.training.steps
 
 
 def _duration(seconds: float) -> str:
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.0f} seconds"
+    return f"{max(seconds, 1):.0f} s"

@@ -5,7 +5,7 @@ A typo in the last value of a grid costs no compute.
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,9 @@ class CommandLine:
     multirun: bool
     processes: ProcessSettings | None
     """Of a sweep whose jobs get a process each; None: Hydra and its launchers take the jobs."""
+    all_known: bool = True
+    """False of a sweeper that makes its jobs as it goes: `jobs` is then what they share, one job
+    that may never run."""
 
 
 def fresh_sweep_name() -> str:
@@ -65,31 +68,40 @@ def parse_command_line(
             fixed.append(overrides[-1])
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
         settings = _process_settings(base) if multirun else None
+        all_known = True
         if not multirun:
             lists = [overrides]
         elif str(base.hydra.sweeper._target_).endswith(".BasicSweeper"):
             lists = expand(overrides, base.hydra.sweeper.params or {})
         elif settings is None:
-            lists = [fixed]  # such a sweeper makes its jobs as it goes: check what they share
+            lists, all_known = [fixed], False
         else:
             raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
+        swept = {o.key_or_group for o in parsed if o.is_sweep_override()}
+        if multirun:
+            swept |= {str(key) for key in base.hydra.sweeper.params or {}}
         jobs: list[Job] = []
         for job in lists:
-            with named(job, one_of=len(lists)), in_one_line(job):
+            with named(job, swept), in_one_line(job):
                 cfg = compose(job)
                 jobs.append(job_of(cfg, _directory(cfg, multirun=multirun)))
-    return CommandLine(jobs=jobs, overrides=overrides, multirun=multirun, processes=settings)
+    return CommandLine(
+        jobs=jobs,
+        overrides=overrides,
+        multirun=multirun,
+        processes=settings,
+        all_known=all_known,
+    )
 
 
 @contextmanager
-def named(overrides: Sequence[str], *, one_of: int) -> Iterator[None]:
-    """Let a ConfigError about one of several jobs say which one."""
+def named(overrides: Sequence[str], swept: Collection[str]) -> Iterator[None]:
+    """Let a ConfigError about one of several jobs say which one, by what was swept."""
     try:
         yield
     except ConfigError as error:
-        if one_of == 1:
-            raise
-        raise ConfigError(f"{error} (in the job {' '.join(overrides)})") from error
+        which = " ".join(o for o in overrides if o.partition("=")[0] in swept)
+        raise ConfigError(f"{error} (in the job {which})" if which else str(error)) from error
 
 
 def job_of(cfg: DictConfig, directory: Path) -> Job:

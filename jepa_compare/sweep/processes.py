@@ -101,8 +101,8 @@ def jobs_at_once(jobs: Sequence[Job], settings: ProcessSettings) -> int:
     return min(settings.n_jobs or len(slots) or max(1, cores // threads), len(jobs))
 
 
-def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
-    """Give each job a process; returns whether all of them ended well."""
+def launch(jobs: Sequence[Job], settings: ProcessSettings) -> None:
+    """Give each job a process; each run's directory says afterwards how it ended."""
     cores = available_cores()
     threads = max(job.config.training.num_threads for job in jobs)
     slots = gpu_slots(jobs[0].config.device, settings.jobs_per_gpu)
@@ -125,8 +125,7 @@ def launch(jobs: Sequence[Job], settings: ProcessSettings) -> bool:
         )
         for index, job in enumerate(jobs)
     ]
-    failed = Pool(launched, [slots[i % len(slots)] if slots else None for i in range(n_jobs)]).run()
-    return not failed
+    Pool(launched, [slots[i % len(slots)] if slots else None for i in range(n_jobs)]).run()
 
 
 def command(job: Job) -> list[str] | None:
@@ -240,11 +239,12 @@ class Pool:
         if job.process.stdin is not None:
             job.process.stdin.close()
         code = job.process.returncode
-        if code == 0:
+        if job.command() is None:  # a process may end well too early, and badly after its work
             log.info("#%d completed: %s", job.index, job.directory.name)
             return
         _kill_group(job.process.pid)  # what it had started itself
-        how = f"{_ending(code)}; its output is in {job.directory / CONSOLE}"
+        early = " before the run was complete" if code == 0 else ""
+        how = f"{_ending(code)}{early}; its output is in {job.directory / CONSOLE}"
         log.warning("#%d failed: %s %s", job.index, job.directory.name, how)
         _record_death(job, how)
         self.failed[job.index] = how

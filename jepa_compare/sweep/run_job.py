@@ -25,9 +25,20 @@ NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun, Refu
 """What a user can put right before a run begins: said in one line."""
 
 
+class JobExited(RuntimeError):
+    """Code of a job, as a loss, called sys.exit(): that job failed, and the others go on."""
+
+
 def start(job: Job) -> None:
     """Run a job, continue it, or say that it is complete: then only an evaluation that it asks for
-    and does not have is made."""
+    and does not have is made. Raises JobExited where its code wants to leave the process."""
+    try:
+        _start(job)
+    except SystemExit as error:
+        raise JobExited(f"its code called sys.exit({error.code!r})") from error
+
+
+def _start(job: Job) -> None:
     if not is_complete(job.directory, job.identity.hash):
         run(job.config, job.identity, job.directory)
         return

@@ -1,6 +1,7 @@
 """The end of a run: what was trained is evaluated and exported, and the summary written."""
 
 import logging
+import os
 
 from jepa_compare.evaluation.evaluator import Evaluation
 from jepa_compare.evaluation.health_status import run_notes, run_status
@@ -38,6 +39,7 @@ def finish(state: TrainingState, context: RunContext, diverged: Diverged | None 
     """
     directory, started = context.writer.directory, context.clock()
     with context.interrupts.at_once():  # nothing here changes what a resumed run needs
+        log.info("%s: trained; floors and evaluation", context.identity.run_name)
         aux_seconds = aux_seconds_per_step(state)
         floors = floors_of(
             state.config, state.evaluator.source, state.evaluator, floors_directory(directory)
@@ -55,8 +57,10 @@ def finish(state: TrainingState, context: RunContext, diverged: Diverged | None 
     )
     context.writer.write_summary(summary)
     context.tracker.summarise({"status": summary.status, **summary.metrics})
-    shown = [f"{k[5:]} {v:.3g}" for k, v in summary.metrics.items() if k in SHOWN and v]
-    log.info("%s: %s; %s", context.identity.run_name, summary.status, ", ".join(shown))
+    scores = {key: summary.metrics.get(key) for key in SHOWN}
+    shown = [f"{k[5:]} {v:.3g}" for k, v in scores.items() if v is not None]
+    log.info("%s: %s", context.identity.run_name, ", ".join([summary.status, *shown]))
+    log.info("the run is in %s", os.path.relpath(directory))
 
 
 def evaluate(state: TrainingState, context: RunContext, floors: Floors) -> Evaluation:
@@ -67,6 +71,7 @@ def evaluate(state: TrainingState, context: RunContext, floors: Floors) -> Evalu
     evaluation = state.evaluator.evaluate(model)
     store_evaluation(directory, evaluation, floors, settings, state.step)
     if settings.figures.enabled:
+        log.info("%s: evaluated; figures", context.identity.run_name)
         draw_figures(state.evaluator, model, evaluation, directory / FIGURES)
     row = {"step": state.step, **evaluation.metrics}
     context.writer.append_metrics(row)

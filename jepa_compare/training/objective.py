@@ -1,6 +1,6 @@
 """The whole training objective as one module: what autocast, compile and the gradient see."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,7 @@ def _wrong_output(aux: Any) -> str | None:
     """What `aux` is, where it is not what `AuxLoss.forward` is to return. Waits for no device."""
     if not isinstance(aux, AuxOutput):
         return _described(aux)
-    loss, terms = aux
+    loss, terms = cast("tuple[Any, Any]", aux)  # of a user's own: annotations prove nothing
     if not (isinstance(loss, Tensor) and loss.shape == () and loss.dtype == torch.float32):
         return f"loss={_described(loss)}"
     if not isinstance(terms, dict):
@@ -100,5 +100,5 @@ class Objective(nn.Module):
 
     def on_step_end(self, progress: float) -> None:
         """After the optimiser's step: what follows the weights follows now."""
-        self.model.on_step_end()
+        self.model.on_step_end(progress)
         self.aux_loss.on_step_end(progress)

@@ -20,7 +20,7 @@ from jepa_compare.training.finish import finish
 from jepa_compare.training.finite import Diverged
 from jepa_compare.training.loop import train
 from jepa_compare.training.state import RunContext, TrainingState
-from jepa_compare.training.tracking import Tracker
+from jepa_compare.training.tracking import Tracker, row_name
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def opened(config: Config, identity: ConfigFile, directory: Path) -> Iterator[Ru
             directory=directory,
             sweep=config.sweep or directory.parent.name,
             run_name=identity.run_name,
-            name=identity.name,
+            name=row_name(identity),
             plain_config=identity.config,
             interrupts=interrupts,
         ) as tracker,

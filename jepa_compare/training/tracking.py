@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from jepa_compare.config.schema import TrackingConfig
+from jepa_compare.runs.identity import counts
+from jepa_compare.runs.records import ConfigFile
 from jepa_compare.system.interrupts import Interrupted, Interrupts
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,23 @@ def _has_key() -> bool:
         return False
 
 
+def row_name(identity: ConfigFile) -> str:
+    """The loss and the settings that were typed: as a comparison names the run's row.
+
+    Without the seed, so that the web UI averages the seeds of one name and nothing else.
+    """
+    parts = [identity.name]
+    for override in identity.overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key not in ("aux_loss", "seed") and counts(key, {}):
+            parts.append(f"{key.rpartition('.')[2]}={value}" if value else override)
+    return " · ".join(parts)
+
+
 class Tracker:
     """One W&B run per job, grouped by sweep; a silent no-op once W&B has failed.
 
-    The name leaves the seed out, so that the web UI averages the seeds of one name. The id is a
+    The name is the row's (`row_name`). The id is a
     function of sweep and run, so that a resumed run goes on under the same one. `interrupts` of
     the run cut short what waits for a server.
     """

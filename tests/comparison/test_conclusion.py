@@ -35,8 +35,8 @@ def test_a_winner_is_named_with_difference_interval_seeds_and_p(tmp_path: Path) 
         "vicreg over dino: +0.50 [0.49, 0.51] detour success, 4 seeds, p < .001"
     )
     assert comparison.conclusion[0] == (
-        "vicreg is best by detour success, separable from every other row (vicreg over dino: +0.50"
-        " [0.49, 0.51] detour success, 4 seeds, p < .001)."
+        "vicreg leads by detour success with 4 seeds; it beats dino by at least 0.48 and none by at"
+        " least 0.86."
     )
 
 
@@ -58,11 +58,12 @@ def test_not_separable_says_what_could_have_been_seen(tmp_path: Path) -> None:
     # differences .2 -.1 .2: mean .1, sd .1732, t = 1, p = .4226, half width 4.3027 · .1 = .43
     assert pair.sentence == (
         "vicreg and dino: not separable by detour success with 3 seeds (+0.10 [-0.33, 0.53],"
-        f" p = .42; a difference of {pair.detectable:.2f} could have been detected)"
+        f" p = .42; a difference of {pair.detectable:.2f} could have been detected; about 23 seeds"
+        " would decide)"
     )
     assert comparison.conclusion[0] == (
-        "No row is best by detour success: vicreg has the best mean and is not separable from dino"
-        " with 3 seeds. 0 of 1 tested pair is separable at p < .05, Holm-corrected."
+        "No row leads by detour success: vicreg, dino are not separable from each other with 3"
+        " seeds."
     )
     assert comparison.conclusion[1] == (
         f"With 3 seeds a difference of {pair.detectable:.2f} could have been detected (power .8)."
@@ -73,7 +74,7 @@ def test_two_seeds_may_detect_no_difference_between_rates_at_all(tmp_path: Path)
     comparison = scored(tmp_path, {"vicreg": [0.75, 0.25], "dino": [0.25, 0.5]})
     assert pair_of(comparison, "vicreg", "dino").detectable > 1
     assert (
-        "; even a difference of 1 could have been missed)"
+        "; even a difference of 1 could have been missed; about"
         in pair_of(comparison, "vicreg", "dino").sentence
     )
     assert comparison.conclusion[1] == (
@@ -92,8 +93,9 @@ def test_a_row_that_never_finished_takes_no_win_away(tmp_path: Path) -> None:
         tmp_path, {"vicreg": [0.9, 0.91, 0.92, 0.93], "dino": [0.4, 0.42, 0.41, 0.43]}
     )
     assert comparison.best == "vicreg"
-    assert (
-        "separable from every other row with a score (vicreg over dino" in comparison.conclusion[0]
+    assert comparison.conclusion[0] == (
+        "vicreg leads by detour success with 4 seeds; it beats dino by at least 0.48 (none: 4"
+        " failed of 4 runs)."
     )
     assert any(text.startswith("none: 4 failed of 4 runs") for text in comparison.warnings)
 
@@ -104,7 +106,7 @@ def test_a_row_with_one_seed_cannot_be_beaten(tmp_path: Path) -> None:
         tmp_path, {"vicreg": [0.9, 0.91, 0.92, 0.93], "dino": [0.4, 0.42, 0.41, 0.43]}
     )
     assert comparison.best is None
-    assert "vicreg has the best mean and is not separable from none" in comparison.conclusion[0]
+    assert comparison.conclusion[0].endswith("it beats dino by at least 0.48; none: not ranked.")
     assert pair_of(comparison, "vicreg", "none").note == "one seed in common: no test"
 
 
@@ -124,17 +126,49 @@ def test_no_variance_is_no_conclusion(tmp_path: Path) -> None:
     )
 
 
-def test_healthy_runs_only_is_a_sentence_of_its_own_where_it_differs(tmp_path: Path) -> None:
+def test_a_run_that_learned_nothing_counts_and_is_warned_about(tmp_path: Path) -> None:
     for seed in range(3):
         write_run(tmp_path, loss=VICREG, seed=seed)
         write_run(tmp_path, loss=replace(DINO, status="no_better_than_untrained"), seed=seed)
     comparison = compare(load_runs(tmp_path))
-    assert (
-        "Healthy runs only: One row with a score for detour success: there is nothing to compare."
-        in (comparison.conclusion)
-    )
+    assert comparison.answer.beaten[0].row == "dino"
     assert any(
         "dino: 3 no better than untrained of 3 runs." in text for text in comparison.warnings
+    )
+
+
+def test_seeds_are_those_of_the_pair_and_small_wins_say_so(tmp_path: Path) -> None:
+    comparison = scored(
+        tmp_path,
+        {"vicreg": [0.90, 0.91, 0.92, 0.93], "dino": [0.40, 0.42, 0.41], "none": [0, 0.02, 0, 0]},
+    )
+    assert comparison.conclusion[0].startswith("vicreg leads by detour success; it beats")
+    assert "(3 seeds)" in comparison.conclusion[0] and "(4 seeds)" in comparison.conclusion[0]
+
+
+def test_better_by_less_than_the_smallest_effect(tmp_path: Path) -> None:
+    comparison = scored(
+        tmp_path, {"vicreg": [0.90, 0.91, 0.92, 0.93], "dino": [0.88, 0.88, 0.90, 0.90]}
+    )
+    assert "vicreg over dino, by less than 0.10: " in pair_of(comparison, "vicreg", "dino").sentence
+    assert comparison.conclusion[0].endswith("it beats dino by less than 0.10.")
+
+
+def test_of_a_top_group_only_the_equal_pairs_are_called_equal(tmp_path: Path) -> None:
+    comparison = scored(
+        tmp_path,
+        {
+            "vicreg": [0.90, 0.91, 0.90, 0.91, 0.90],
+            "dino": [0.91, 0.90, 0.91, 0.90, 0.90],
+            "sigreg": [0.95, 0.55, 1.0, 0.6, 0.99],
+            "none": [0, 0.01, 0.02, 0, 0],
+        },
+    )
+    assert {*comparison.answer.top} == {"vicreg", "dino", "sigreg"}
+    assert {frozenset(pair) for pair in comparison.answer.equal} == {frozenset(("vicreg", "dino"))}
+    assert (
+        "not separable from each other, except that dino and vicreg are equal within 0.10"
+        in comparison.conclusion[0]
     )
 
 
@@ -153,7 +187,9 @@ def test_a_diagnostic_ranks_nothing(tmp_path: Path) -> None:
 def test_nothing_finished(tmp_path: Path) -> None:
     write_run(tmp_path, loss=VICREG, seed=0, state="failed")
     comparison = compare(load_runs(tmp_path))
-    assert comparison.conclusion[0] == "No run has a score for detour success."
+    assert comparison.conclusion[0] == (
+        "No run has a score for detour success (vicreg: 1 failed of 1 run)."
+    )
     assert comparison.rows[0].counts == {"failed": 1}
 
 

@@ -107,6 +107,13 @@ def dino(a: Array, b: Array, teacher_input: tuple[Array, Array] | None = None) -
     return float(total)
 
 
+def dino_paper(a: Array, b: Array, teacher_input: tuple[Array, Array] | None = None) -> float:
+    """`dino` with the student on the first view and the teacher on the second alone."""
+    tb = b if teacher_input is None else teacher_input[1]
+    q = softmax((head(tb) - 0.05 * np.arange(7)) / 0.04)
+    return float(-np.mean(np.sum(q * np.log(softmax(head(a) / 0.1)), axis=1)))
+
+
 def dino_center(a: Array, b: Array) -> float:
     """‖mean(a) − center‖² with the center at 0.05 · j."""
     return float(np.sum((a.mean(0) - 0.05 * np.arange(D)) ** 2))
@@ -152,6 +159,11 @@ SOURCES: dict[str, tuple[Callable[..., float], str, dict[str, Any]]] = {
         "arXiv 2104.14294; github.com/facebookresearch/dino main_dino.py",
         {"prototypes": 7, "hidden": [5], "bottleneck": 4, "batch_norm": False},
     ),
+    "dino_paper": (
+        dino_paper,
+        "arXiv 2104.14294; github.com/facebookresearch/dino main_dino.py",
+        {"prototypes": 7, "hidden": [5], "bottleneck": 4},
+    ),
     "dino_center": (dino_center, "its own definition", {}),
     "none": (none, "its own definition", {}),
 }
@@ -166,7 +178,7 @@ def gradient(function: Callable[..., float], which: int) -> list[float]:
             pair = inputs()
             fixed = inputs()
             pair[which][row, column] += sign * 1e-5
-            extra = {"teacher_input": fixed} if function is dino else {}
+            extra = {"teacher_input": fixed} if function in (dino, dino_paper) else {}
             values.append(function(*pair, **extra))
         result.append((values[0] - values[1]) / 2e-5)
     return result

@@ -95,6 +95,8 @@ def test_every_argument_is_documented_by_itself_in_the_order_of_the_constructor(
         ("dino", "head_momentum", 1.1, "between 0 and 1"),
         ("dino", "prototypes", 1, "at least 2"),
         ("dino", "hidden", [0], "a list of positive widths"),
+        ("dino_paper", "final_head_momentum", 1.1, "between 0 and 1"),
+        ("dino_paper", "frozen_fraction", -0.1, "between 0 and 1"),
         ("dino_center", "center_momentum", -0.1, "between 0 and 1"),
         ("sigreg", "knots", 2, "at least 3"),
         ("sigreg", "t_max", 0.0, "above 0"),
@@ -114,7 +116,7 @@ def test_the_authors_numbers(name: str) -> None:
     a, b = (torch.tensor(z, dtype=torch.float32, requires_grad=True) for z in definitions.inputs())
     if name == "sigreg":
         loss.directions.copy_(torch.tensor(definitions.slices()))  # pyright: ignore
-    if name == "dino":
+    if name in ("dino", "dino_paper"):
         set_dino_weights(loss)
     if name == "dino_center":
         loss.center.copy_(0.05 * torch.arange(definitions.D))  # pyright: ignore
@@ -221,5 +223,5 @@ def test_a_constant_encoder_has_the_documented_gradient(name: str) -> None:
         grad = torch.zeros(()) if grad is None else grad
     # A constant is a stationary point of every variance-like statistic (the centred latents are
     # zero); SIGReg and DINO's center see where it is, and DINO's student is not yet its teacher.
-    moves = name in ("sigreg", "dino_center", "dino")
+    moves = name in ("sigreg", "dino_center", "dino", "dino_paper")
     assert bool(grad.abs().max() > 1e-7) == moves

@@ -21,7 +21,7 @@ def conv() -> ConvEncoder:
     return ConvEncoder(obs_shape=(1, 32, 32), dim=128, channels=[32, 64], groups=8)
 
 
-def jepa(target: Target, decay: float = 0.9) -> JEPA:
+def jepa(target: Target, decay: float = 0.9, final: float | None = None) -> JEPA:
     encoder = conv()
     predictor = ResidualMLP(
         dim=128, action_dim=2, hidden_dim=256, action_embedding_dim=32, norm=encoder.norm
@@ -33,6 +33,7 @@ def jepa(target: Target, decay: float = 0.9) -> JEPA:
         rollout_steps=3,
         target=target,
         target_decay=decay,
+        final_target_decay=final,
     )
 
 
@@ -109,9 +110,24 @@ def test_ema_target_follows_with_its_decay() -> None:
     with torch.no_grad():
         for p in model.encoder.parameters():
             p.add_(1.0)
-    model.on_step_end()
+    model.on_step_end(1.0)
     for old, new in zip(before, model.target_encoder.parameters(), strict=True):
         torch.testing.assert_close(new, old + 0.1)
+
+
+def test_the_decay_of_the_ema_target_may_rise() -> None:
+    model = jepa("ema", decay=0.9, final=1.0)
+    assert model.target_encoder is not None
+    before = [p.clone() for p in model.target_encoder.parameters()]
+    with torch.no_grad():
+        for p in model.encoder.parameters():
+            p.add_(1.0)
+    model.on_step_end(1.0)
+    for old, same in zip(before, model.target_encoder.parameters(), strict=True):
+        assert torch.equal(same, old)
+    model.on_step_end(0.5)
+    for old, new in zip(before, model.target_encoder.parameters(), strict=True):
+        torch.testing.assert_close(new, old + 0.05)
 
 
 def test_ema_target_starts_equal_and_is_not_trained() -> None:

@@ -116,9 +116,9 @@ def test_the_json_is_what_its_schema_says(comparison: Comparison) -> None:
             assert set(item) == documented(name, text), name
     estimate = record["rows"][0]["estimates"]["all"][record["primary"]]
     assert set(estimate) == documented("ESTIMATE", text)
-    top = text.partition("schema_version   2")[2].partition("\n    ESTIMATE")[0]
+    top = text.partition("schema_version   3")[2].partition("\n    ESTIMATE")[0]
     assert all(re.search(rf"\b{key}\b", top) for key in record if key != "schema_version")
-    assert record["schema_version"] == 2
+    assert record["schema_version"] == 3
     assert record["conclusion"] == list(comparison.conclusion)
     for row in record["rows"]:
         for key, cell in row["estimates"]["all"].items():

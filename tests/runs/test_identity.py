@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from jepa_compare.runs.identity import CANNOT_CHANGE_A_NUMBER, COUNTS_UNLESS, counts, run_hash
+from jepa_compare.runs.identity import (
+    ADDED,
+    CANNOT_CHANGE_A_NUMBER,
+    COUNTS_UNLESS,
+    counts,
+    run_hash,
+)
 from jepa_compare.sweep.plan import parse_command_line
 
 SHIPPED = {
@@ -14,6 +20,7 @@ SHIPPED = {
     "barlow_twins": "22aed035",
     "barlow_auto": "409d3e36",
     "dino": "ead31f39",
+    "dino_paper": "17c3d0d1",
     "dino_center": "10a709d3",
     "sigreg": "f1d6145c",
     "none": "c83e270a",
@@ -103,12 +110,19 @@ def test_what_can_change_the_weights_is_not(one: list[str], other: list[str]) ->
 
 
 def test_a_key_that_was_added_later_counts_where_it_departs_from_the_old_behaviour() -> None:
-    old = composed()
+    old = dict(composed())
     new = old | {"training": old["training"] | {"momentum": 0.9}}
-    added = {"training.momentum": 0.9}
+    added = {**ADDED, "training.momentum": 0.9}
     assert run_hash(new, added) == run_hash(old, added) == run_hash(old)
     other = old | {"training": old["training"] | {"momentum": 0.5}}
     assert run_hash(other, added) != run_hash(old)
+
+
+def test_a_decay_that_rises_renames_a_run_and_a_constant_one_does_not() -> None:
+    old = composed()
+    del old["aux_loss"]["final_target_decay"]
+    assert run_hash(old) == digest("aux_loss.final_target_decay=null")
+    assert digest("aux_loss.final_target_decay=1.0") != digest()
 
 
 def test_a_search_range_of_the_loss_is_left_out() -> None:

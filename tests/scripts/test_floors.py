@@ -19,7 +19,7 @@ def test_the_floors_of_the_reference_task_are_the_published_ones() -> None:
     result = floors("experiment=two_rooms_random_wall", "evaluation.planning.tasks=1000")
     assert result.returncode == 0, result.stderr
     title, header, *lines = result.stdout.splitlines()
-    assert title == "two_rooms_random_wall: success in % of 1000 tasks of each kind"
+    assert title == "two_rooms_random_wall: success in % of 1000 tasks per kind and seed"
     assert header.split() == ["door,", "final", "door,", "pldm"]
     rates = {
         line[:14].strip(): [float(rate) for rate in re.findall(r"(\S+) \[", line[14:])]

@@ -27,6 +27,10 @@ class L2(AuxLoss):
             raise torch.OutOfMemoryError("the GPU is too small")
         if self.power == 5 and "PROCESS" in os.environ:
             os.kill(os.getpid(), 9)
+        if self.power == 6 and "PROCESS" in os.environ:
+            os._exit(0)
+        if self.power == 6:
+            raise SystemExit(0)
         loss = latents.z_pred.float().abs().pow(self.power).mean()
         if self.power == 4:
             loss = loss / 0

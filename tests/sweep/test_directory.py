@@ -1,6 +1,7 @@
 """A sweep's directory: what is announced in it, and what must not be there."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from jepa_compare.checks import ConfigError
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode
 from jepa_compare.runs.records import SweepFile
-from jepa_compare.sweep.directory import announced
+from jepa_compare.sweep.directory import announced, finish
 from jepa_compare.sweep.job import stored_job
 from jepa_compare.sweep.plan import CommandLine, parse_command_line
 from jepa_compare.system import files
@@ -89,3 +90,17 @@ def test_another_run_in_a_jobs_directory_is_said_before_any_starts(tmp_path: Pat
         announced(command_in(tmp_path, subdir)),
     ):
         pass
+
+
+def test_of_jobs_that_a_sweeper_made_as_it_went_those_begun_are_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = replace(command_in(tmp_path, "seed=0,1"), all_known=False)
+    begun, stand_in = (job.directory for job in command.jobs)
+    with announced(command):
+        files.write_json(begun / layout.STATUS, read_status(begun) | {"state": "interrupted"})
+        assert not finish(command)
+    said = capsys.readouterr().err
+    assert f"{begun.name} failed: it was interrupted after 0 of" in said
+    assert f"{stand_in.name} failed" not in said
+    assert "not complete: 1; the same command with sweep=s continues" in said

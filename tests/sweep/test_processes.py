@@ -61,7 +61,8 @@ def test_a_job_is_its_run_then_what_is_missing_of_its_evaluations(tmp_path: Path
 
 
 def jobs_of(root: Path, script: str, number: int) -> list[Launched]:
-    """Jobs that are a few lines of Python, each in its own directory."""
+    """Jobs that are a few lines of Python, each in its own directory, complete at their end."""
+    script += "\nimport sys; open(sys.argv[1] + '/done', 'w').close()"
     return [
         python_job(i, root / str(i), [sys.executable, "-c", script, str(root / str(i))])
         for i in range(number)
@@ -69,7 +70,12 @@ def jobs_of(root: Path, script: str, number: int) -> list[Launched]:
 
 
 def python_job(index: int, directory: Path, line: list[str]) -> Launched:
-    return Launched(index=index, label="", directory=directory, command=lambda: line)
+    return Launched(
+        index=index,
+        label="",
+        directory=directory,
+        command=lambda: None if (directory / "done").exists() else line,
+    )
 
 
 NOTES_ITS_SLOT = """
@@ -102,16 +108,26 @@ if sys.argv[1].endswith("1"):
         os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[1].endswith("2"):
     sys.exit("no such module")
+if sys.argv[1].endswith("3"):
+    open(sys.argv[1] + "/done", "w").close()
+    sys.exit(3)
+if sys.argv[1].endswith("4"):
+    with RunWriter(Path(sys.argv[1]), IDENTITY, 10):
+        os._exit(0)
 """
 
 
 def test_a_job_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
-    jobs = jobs_of(tmp_path, DIES, 4)
+    jobs = jobs_of(tmp_path, DIES, 5)
     write_queued(jobs[2].directory, IDENTITY, steps=10)
     failed = Pool(jobs, [None, None]).run()
-    assert failed.keys() == {1, 2}
+    assert failed.keys() == {1, 2, 4}  # what is complete counts, not the exit status
     assert "was killed by SIGKILL; its output is in" in failed[1]
-    for number, how in ((1, "was killed by SIGKILL"), (2, "ended with exit status 1")):
+    for number, how in (
+        (1, "was killed by SIGKILL"),
+        (2, "ended with exit status 1;"),
+        (4, "ended with exit status 0 before the run was complete"),
+    ):
         status = read_status(jobs[number].directory)
         assert status["state"] == "failed" and how in status["exception"]["message"]
         assert status["exception"]["resumable"]
@@ -139,11 +155,14 @@ def test_jobs_of_one_directory_wait_for_each_other(tmp_path: Path) -> None:
     jobs = jobs_of(tmp_path, NOTES_ITS_LIFE, 4)
     shared = jobs[0].directory
     line = jobs[0].command()
-    for job in jobs[:3]:
-        job.directory, job.command = shared, jobs[0].command
-    jobs[2].command = lambda: (
-        None if len([p for p in shared.iterdir() if p.name.isdigit()]) == 2 else line
-    )
+
+    def until(lives: int) -> Callable[[], list[str] | None]:
+        return lambda: (
+            line if len([p for p in shared.glob("*") if p.name.isdigit()]) < lives else None
+        )
+
+    for job, lives in zip(jobs[:3], (1, 2, 2), strict=True):
+        job.directory, job.command = shared, until(lives)
     assert Pool(jobs, [None] * 4).run() == {}
     assert jobs[2].process is None
     assert jobs[0].process is not None and jobs[1].process is not None

@@ -39,6 +39,7 @@ def test_the_run_directory_holds_what_the_contract_says(tmp_path: Path) -> None:
         "straight_line",
         "door_script",
         "true_dynamics_geodesic",
+        "true_dynamics_straight",
         "untrained",
     }
     steps = [row["step"] for row in rows(tmp_path / "run")]

@@ -39,6 +39,7 @@ _FILE_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MOST_EVALUATIONS = 1000  # of one run, that are listed
 _MOST_ALARMS = 100
 _OF_TRAINING = ("evaluation.interval", "evaluation.collapse_interval")
+_SMALLEST_EFFECT = "evaluation.smallest_effect"
 _STOPS_BY = (
     "evaluation.seed",
     "evaluation.probe_seed",
@@ -80,6 +81,9 @@ def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
     cost |= {f"parameters.{named(key)}": float(n) for key, n in summary.parameters.items()}
     cost["samples_per_second"] = _number(summary.samples_per_second)
     cost["peak_memory_bytes"] = _number(summary.peak_memory_bytes)
+    cost["clipped_steps_share"] = _number(summary.clipped_steps_share)
+    cost["aux_to_prediction_gradient"] = _number(summary.aux_to_prediction_gradient)
+    cost["aux_seconds_per_step"] = _number(summary.aux_seconds_per_step)
     for key, value in cost.items():
         if abs(value) > _LARGEST:
             raise Damaged(f"{layout.SUMMARY}: {key} is {value:g}, beyond any measurement")
@@ -197,6 +201,9 @@ def with_evaluation(run: Run, evaluation: EvaluationFile) -> Run:
         stops = run.config.get("training.on_collapse") == "stop"
         kept = _OF_TRAINING + _STOPS_BY * stops
         config |= {key: run.config[key] for key in kept if key in run.config}
+        if "smallest_effect" not in evaluation.settings:  # of the comparison, not of a measurement
+            effects = {k: v for k, v in run.config.items() if k.startswith(_SMALLEST_EFFECT)}
+            config |= effects
     older = evaluation.schema_version < SCHEMA_VERSION
     verify_ranges(replace(run, descriptions=descriptions))
     return replace(

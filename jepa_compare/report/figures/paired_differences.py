@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_PAIRS = 30
-_SEPARABLE = RowStyle(colour=row_style(0).colour, marker="o")
-_NOT_SEPARABLE = RowStyle(colour=MUTED, marker="D", dash=(3, 1.5), hollow=True)
+_BETTER = RowStyle(colour=row_style(0).colour, marker="o")
+_EQUAL = RowStyle(colour=MUTED, marker="s", hollow=True)
+_UNDECIDED = RowStyle(colour=MUTED, marker="D", dash=(3, 1.5), hollow=True)
 
 
 def pair_figure(comparison: Comparison) -> Figure | None:
@@ -53,23 +54,31 @@ def pair_figure(comparison: Comparison) -> Figure | None:
         title=f"Paired differences in {metric.label}",
         panels=(panel,),
         keys=(
-            Key(label="separable (Holm-corrected p < .05)", style=_SEPARABLE),
-            Key(label="not separable", style=_NOT_SEPARABLE),
+            Key(label="one is better (corrected p < .05)", style=_BETTER),
+            Key(label="equal within the smallest effect", style=_EQUAL),
+            Key(label="not separable", style=_UNDECIDED),
         ),
         how="Each line is a pair of rows, a − b: small marks are seeds, the large mark their mean,"
         " the bar the 95 % paired t-interval of this comparison alone"
         f"{'; ' + favour[metric.better] if metric.better else ''}. p is corrected for all"
-        " pairs (Holm), so a bar may clear zero and the pair not be separable. Why a pair has"
+        " pairs, so a bar may clear zero and the pair not be separable. Why a pair has"
         " no test is in the table.",
         notes=(f"{rest} more pairs are in the table and in comparison.json.",) if rest else (),
         columns=1,
     )
 
 
+def _style(pair: Pair) -> RowStyle:
+    if pair.separable:
+        return _BETTER
+    equal = pair.decision is not None and pair.decision.answer == "equal"
+    return _EQUAL if equal else _UNDECIDED
+
+
 def _draw_pairs(pairs: Sequence[Pair], labels: Sequence[str], metric: Metric, axes: "Axes") -> None:
     linear_axis(axes, "x", 4)
     for place, pair in enumerate(pairs):
-        style = _SEPARABLE if pair.separable else _NOT_SEPARABLE
+        style = _style(pair)
         points = list(pair.differences.values())[:MOST_POINTS]
         below = [place + 0.26] * len(points)
         axes.plot(points, below, linestyle="none", marker="|", markersize=6, color=style.colour)

@@ -60,6 +60,10 @@ _COSTS: tuple[tuple[str, str, float, str], ...] = (
     ("peak_memory_bytes", "peak memory (MB)", 1e-6, "{:,.0f}"),
     ("parameters.encoder", "encoder (k params)", 1e-3, "{:,.0f}"),
     ("parameters.predictor", "predictor (k params)", 1e-3, "{:,.0f}"),
+    ("parameters.aux_loss", "loss's head (k params)", 1e-3, "{:,.0f}"),
+    ("aux_seconds_per_step", "loss alone (ms a step)", 1e3, "{:,.2f}"),
+    ("clipped_steps_share", "clipped steps (%)", 1e2, "{:,.0f}"),
+    ("aux_to_prediction_gradient", "pull of loss / prediction", 1.0, "{:,.2f}"),
 )
 
 

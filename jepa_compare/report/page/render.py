@@ -21,10 +21,12 @@ from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
 from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.tables import (
+    EXPLORATORY,
     LEGEND,
     PAIR_LEGEND,
     analysis_sets_differ,
     combinations,
+    exploratory_table,
     left_out_lines,
     main_table,
     pair_table,
@@ -92,8 +94,6 @@ def _data_uri(picture: Picture) -> str:
 def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
     """Everything that the template shows, the figures apart."""
     primary = comparison.primary
-    others = sum(m.downstream and m != primary for m in comparison.metrics)
-    split = len(comparison.conclusion) - others
     pairs = comparison.primary_pairs
     rows = len(comparison.rows)
     main, hidden_rows = tables.cut(main_table(comparison), rows)
@@ -112,8 +112,9 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "seeds_line": seeds_line(comparison),
         "last_end": tables.last_end(comparison),
         "outcomes": outcomes,
-        "conclusion": comparison.conclusion[:split],
-        "other_conclusions": comparison.conclusion[split:],
+        "conclusion": comparison.conclusion,
+        "exploratory": exploratory_table(comparison),
+        "exploratory_legend": EXPLORATORY,
         "row_styles": {row.label: row_style(index) for index, row in enumerate(comparison.rows)},
         "marker_paths": MARKER_PATHS,
         "main": main,

@@ -1,6 +1,8 @@
 """The command line: compose and check every job, have them run, compare what came out."""
 
 import argparse
+import logging
+import os
 import sys
 import traceback
 from contextlib import nullcontext
@@ -14,11 +16,14 @@ from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import CONF_DIR, CONFIG_NAME, register
 from jepa_compare.config.hydra_internals import parse_arguments, run_command
 from jepa_compare.runs.lock import Locked
+from jepa_compare.runs.writer import record_death
 from jepa_compare.sweep import forecast, preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
 from jepa_compare.sweep.plan import job_of, parse_command_line
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.system.terminal import escape_tracebacks, raise_printable
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -58,8 +63,7 @@ def main() -> None:
                 from jepa_compare.sweep.run_job import log_to_console
 
                 log_to_console()
-                if not processes.launch(command.jobs, command.processes):
-                    raise SystemExit(1)
+                processes.launch(command.jobs, command.processes)
     except (ConfigError, Locked, OSError) as error:
         exit_with_error(str(error))
     except Interrupted as error:
@@ -83,22 +87,26 @@ def task(cfg: DictConfig) -> None:
     from jepa_compare.sweep.run_job import NOT_STARTED, start  # torch, only where there is a job
 
     settings = HydraConfig.get()
+    directory, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
     with_hydra = OmegaConf.merge({"hydra": settings}, cfg)
     assert isinstance(with_hydra, DictConfig)
     try:
-        start(job_of(with_hydra, Path(settings.runtime.output_dir)))
+        start(job_of(with_hydra, directory))
     except NOT_STARTED as error:
-        if settings.mode == RunMode.RUN:  # a sweep goes on, and lists it at its end
+        if alone:  # a sweep goes on, and lists it at its end
             exit_with_error(str(error))
-        raise_printable(error)
+        log.error("%s failed: %s", directory.name, error)
+        record_death(directory, str(error), os.getpid())
     except Exception as error:
+        if alone:
+            raise_printable(error)
+        log.exception("%s failed", directory.name)
         _let_go(error)
-        raise_printable(error)
 
 
 def _let_go(error: BaseException) -> None:
-    """Free what a failed job held. Hydra keeps the exception, whose trace would keep the model and
-    the GPU's memory, until the last job of the sweep."""
+    """Free what a failed job held. Its trace and the exception refer to each other, and would keep
+    the model and the GPU's memory until Python happens to collect them."""
     chain: BaseException | None = error
     while chain is not None:
         traceback.clear_frames(chain.__traceback__)

@@ -110,6 +110,7 @@ def test_sign_flip_by_hand() -> None:
 
 
 @given(SCORES.filter(lambda values: any(values) and len(values) <= 9))
+@example([0.002, -0.036, -0.236, 0.272])  # a tie: in floating point its two sums differ
 def test_sign_flip_agrees_with_scipy(values: list[float]) -> None:
     values = [
         float(round(1000 * value)) for value in values

@@ -197,9 +197,10 @@ def test_a_directory_without_a_finished_run_is_one_line(
     weights = copy / layout.EXPORT
     tensors = {key: tensor.clone() for key, tensor in load_file(weights).items()}  # no mmap
     weights.write_bytes(weights.read_bytes()[:100])
-    assert "does not fit the model of its own config.json" in complaint(
-        capsys, str(copy), "evaluation.seed=1"
-    )
+    assert "is not the one that this run wrote" in complaint(capsys, str(copy), "evaluation.seed=1")
+    summary = files.read_json(copy / layout.SUMMARY)
+    del summary["digests"][layout.EXPORT]  # as of a run of an earlier version
+    files.write_json(copy / layout.SUMMARY, summary)
     name = "encoder.body.0.weight"
     save_file({**tensors, name: tensors[name][:8].clone()}, weights)
     assert f"size mismatch for {name}" in complaint(capsys, str(copy), "evaluation.seed=1")

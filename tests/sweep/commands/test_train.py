@@ -22,7 +22,7 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
     assert set(named_runs(sweep)) == {"vicreg_s0", "barlow_twins_s0", "dino_s0"}
     for name in ("vicreg", "barlow_twins", "dino", "straight line", "true dynamics, geodesic cost"):
         assert name in result.stdout
-    assert "no interval, no test and no winner" in result.stdout
+    assert "no interval, no test and no row leads" in result.stdout
     written = {path.name for path in (sweep / layout.COMPARISON).iterdir()}
     assert {"report.html", "comparison.json", "comparison_summary.txt", "figures"} <= written
     assert "not drawn" not in result.stderr
@@ -44,13 +44,14 @@ def test_the_main_command_ends_with_its_table_and_aggregates_again(tmp_path: Pat
 def test_a_mistake_in_the_last_job_costs_nothing(tmp_path: Path) -> None:
     result = command("-m", "aux_loss=vicreg", "seed=0,-1", cwd=tmp_path, check=False)
     assert result.returncode == 2
-    assert result.stderr.strip() == "jepa_compare: seed=-1: must be at least 0"
+    assert result.stderr.strip() == "jepa_compare: seed=-1: must be at least 0 (in the job seed=-1)"
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("process", marks=pytest.mark.slow)])
 def test_failed_jobs_are_listed_repeated_and_alone(tmp_path: Path, launcher: str) -> None:
-    """Out of memory, not finite, killed (in a process of its own): each is a job's own affair."""
+    """Out of memory, not finite, killed (in a process of its own), left with exit status 0: each is
+    a job's own affair, and none is taken for success."""
     make_package(tmp_path)
     process = launcher == "process"
     arguments = (
@@ -58,7 +59,7 @@ def test_failed_jobs_are_listed_repeated_and_alone(tmp_path: Path, launcher: str
         *(("hydra/launcher=process", "hydra.launcher.n_jobs=2") if process else ()),
         "hydra.searchpath=[pkg://my_lab.conf]",
         "aux_loss=l2",
-        "aux_loss.power=3.0,4.0,5.0,1.0",
+        "aux_loss.power=3.0,4.0,5.0,6.0,1.0",
         "sweep=broken",
     )
     environment = {"PROCESS": "1"} if process else {}
@@ -73,18 +74,25 @@ def test_failed_jobs_are_listed_repeated_and_alone(tmp_path: Path, launcher: str
         (3.0, "OutOfMemoryError: the GPU is too small"),
         (4.0, "Diverged: aux/norm was not finite at step 0"),
         (5.0, "JobDied: was killed by SIGKILL"),
+        (6.0, "JobDied: ended with exit status 0" if process else "SystemExit: 0"),
     ):
         name, log = by_power[power].name, by_power[power] / layout.LOG
         listed = [line for line in result.stderr.splitlines() if f"{name} failed: {reason}" in line]
         assert len(listed) == (process or power != 5.0)
         assert all(f"(log: {log.relative_to(tmp_path)})" in line for line in listed)
         assert not listed or log.exists()
+    assert result.stderr.endswith(
+        "not complete: 4; the same command with sweep=broken continues\n"
+        if process
+        else "not complete: 3; the same command with sweep=broken continues\n"
+    )
     assert "in memory: 1" not in result.stdout  # a failed job has let go of what it held
     states = {power: read_status(path)["state"] for power, path in by_power.items()}
     assert states == {
         3.0: "failed",
         4.0: "failed",
         5.0: "failed" if process else "completed",
+        6.0: "failed",
         1.0: "completed",
     }
     assert "failed" in result.stdout  # in the table
