@@ -10,6 +10,7 @@ import pytest
 from jepa_compare import build, cli
 from jepa_compare.checks import ConfigError
 from jepa_compare.export import NoSuchRun, check_digest, load_config, load_run
+from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.sweep.commands import evaluate
 from jepa_compare.sweep.commands.evaluate import settings_with
@@ -44,6 +45,15 @@ def test_weights_of_another_digest_are_refused(tmp_path: Path) -> None:
     check_digest(b"mine", None, tmp_path)  # of an older version
     with pytest.raises(NoSuchRun, match="is not the one that this run wrote"):
         check_digest(b"mine", hashlib.sha256(b"theirs").hexdigest(), tmp_path)
+
+
+def test_the_weights_of_another_run_are_refused(finished: Path, tmp_path: Path) -> None:
+    run, other = Path(shutil.copytree(finished, tmp_path / "run")), tmp_path / "other"
+    train(other, "training.steps=2", "seed=1")
+    load_run(run)
+    shutil.copy(other / layout.EXPORT, run / layout.EXPORT)
+    with pytest.raises(NoSuchRun, match="is not the one that this run wrote"):
+        load_run(run)
 
 
 def test_foreign_code_is_not_imported_unless_trusted(

@@ -14,6 +14,7 @@ from jepa_compare.comparison.statistics import holm
 from jepa_compare.report.tables import combinations
 from jepa_compare.runs import layout
 from tests.support.scored import RMSE, pair_of, write_scores
+from tests.support.signing import sign
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
 VICREG, DINO, NONE = (DEFAULT_LOSSES[name] for name in ("vicreg", "dino", "none"))
@@ -123,9 +124,13 @@ def test_a_task_without_an_outcome_leaves_the_pair_and_not_the_seed(tmp_path: Pa
             success = content["tasks"]["detour"]["success"]
             if loss is VICREG:
                 success[:10] = [None] * 10
-                summary["metrics"]["eval/success_detour"] = float(np.mean(success[10:]))
+                rows = (path / layout.METRICS).read_text().splitlines()
+                last = json.loads(rows[-1])
+                for metrics in (summary["metrics"], content["metrics"], last):
+                    metrics["eval/success_detour"] = float(np.mean(success[10:]))
+                (path / layout.METRICS).write_text("\n".join([*rows[:-1], json.dumps(last), ""]))
             file.write_text(json.dumps(content))
-            (path / layout.SUMMARY).write_text(json.dumps(summary))
+            sign(path, summary)
     comparison = compare(load_runs(tmp_path))
     assert not comparison.left_out
     pair = pair_of(comparison, "vicreg", "dino")
@@ -133,8 +138,8 @@ def test_a_task_without_an_outcome_leaves_the_pair_and_not_the_seed(tmp_path: Pa
     runs = {(run.loss, run.seed): run.tasks["detour"].success for run in comparison.runs}
     for seed in range(2):
         gap = np.mean(runs["vicreg", seed][10:] - runs["dino", seed][10:])
-        sign = 1 if pair.a == "vicreg" else -1
-        assert pair.differences[seed] == pytest.approx(sign * gap)
+        direction = 1 if pair.a == "vicreg" else -1
+        assert pair.differences[seed] == pytest.approx(direction * gap)
 
 
 def test_another_evaluation_is_not_paired_by_task(tmp_path: Path) -> None:
@@ -144,7 +149,7 @@ def test_another_evaluation_is_not_paired_by_task(tmp_path: Path) -> None:
             path / layout.EVALUATIONS / "ffff.json"
         )
         summary = json.loads((path / layout.SUMMARY).read_text()) | {"evaluation": "ffff"}
-        (path / layout.SUMMARY).write_text(json.dumps(summary))
+        sign(path, summary)
     pair = pair_of(compare(load_runs(tmp_path)), "vicreg", "dino")
     assert pair.tasks is None
     assert len(pair.differences) == 2

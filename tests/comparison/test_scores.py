@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jepa_compare.comparison import compare, load_runs
 from jepa_compare.runs import layout
+from tests.support.signing import resign
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep
 
 SUCCESS = "eval/success_detour"
@@ -21,6 +22,8 @@ def test_of_floors_with_one_key_the_first_counts_and_it_is_said(tmp_path: Path) 
         floor = json.loads(file.read_text())
         floor["metrics"][SUCCESS], floor["tasks"] = 0.25, {}
         file.write_text(json.dumps(floor))
+        for run in (tmp_path / name).glob("dino_s*"):
+            resign(run)
     comparison = compare(load_runs(tmp_path))
     (random,) = [r for r in comparison.references if r.policy == "random"]
     assert random.estimates[SUCCESS].mean < 0.25

@@ -206,11 +206,13 @@ def test_a_sweep_ends_with_its_page_also_when_jobs_failed(
 ) -> None:
     from jepa_compare.sweep.directory import finish
     from jepa_compare.sweep.job import Job
+    from jepa_compare.sweep.plan import CommandLine
 
     write_run(tmp_path, loss=DEFAULT_LOSSES["vicreg"], seed=0, state="queued")
     failed = write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=0, state="failed")
     (failed / layout.METRICS).unlink()  # no curves to draw: a quicker test
-    finish(tmp_path, [mock.Mock(spec=Job, directory=failed)])
+    jobs = [mock.Mock(spec=Job, directory=failed)]
+    finish(mock.Mock(spec=CommandLine, jobs=jobs, overrides=[], all_known=False))
     printed = capsys.readouterr()
     assert "Written to" in printed.out and "failed: RuntimeError" in printed.err
     page = (tmp_path / layout.COMPARISON / "report.html").read_text()

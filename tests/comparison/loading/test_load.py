@@ -177,6 +177,7 @@ def test_a_metric_out_of_its_range_leaves_the_run_out(
 
 
 def test_a_users_metric_has_the_range_of_its_description(tmp_path: Path) -> None:
+    path = tmp_path
     for seed, value in enumerate((2.0, 2.5)):
         path = write_run(tmp_path, loss=VICREG, seed=seed, metrics={"eval/mine": value})
         fields = Metric(key="eval/mine", label="mine", high=2.0, about="").description()
