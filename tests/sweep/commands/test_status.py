@@ -13,6 +13,7 @@ from rich.console import Console
 from jepa_compare.comparison.loading.load import load_runs
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
+from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile, Failure, StatusFile
 from jepa_compare.sweep.commands import status
 from jepa_compare.sweep.commands.status import (
@@ -30,13 +31,14 @@ NOW = 1_000_000.0
 def make_run(sweep: Path, seed: int, **fields: Any) -> Path:
     """A queued run, or one with the `fields` of its status changed."""
     directory = sweep / f"vicreg_s{seed}_0123abcd"
+    settings = {"seed": seed, "training": {"on_collapse": "warn"}}
     config = ConfigFile(
         schema_version=SCHEMA_VERSION,
         run_name=directory.name,
         name="vicreg",
         seed=seed,
-        hash="0123abcd",
-        config={"seed": seed},
+        hash=run_hash(settings),
+        config=settings,
         choices={},
         overrides=[],
     )
