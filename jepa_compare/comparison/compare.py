@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jepa_compare import metrics as catalogue
 from jepa_compare.comparison import conclusion
-from jepa_compare.comparison.differences import counted, find_differences
+from jepa_compare.comparison.differences import counted, find_differences, shared_settings
 from jepa_compare.comparison.pairs import compare_pairs, exploratory, with_decisions
 from jepa_compare.comparison.results import (
     ANALYSIS_SETS,
@@ -100,6 +100,7 @@ def compare(
         runs=runs,
         axes=differences.axes,
         unswept=unswept,
+        shared=shared_settings(runs.runs),
         rows=rows,
         references=references(rows, present),
         metrics=present,

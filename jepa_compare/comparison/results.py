@@ -7,7 +7,7 @@ pairs are dropped and counted). "healthy": only runs whose status is healthy.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
@@ -48,7 +48,7 @@ class Row:
     """Runs that differ in nothing but their seed: one combination of the sweep's axes."""
 
     label: str
-    """Short and unique: "vicreg", "none · target=ema"."""
+    """Short and unique: "vicreg", "none · target=ema", "vicreg #2"."""
     axes: Mapping[str, Value]
     """Value of each axis; None where it does not apply."""
     unswept: Mapping[str, str]
@@ -60,6 +60,10 @@ class Row:
     """Target encoder: shared, stop_grad or ema."""
     averaged: tuple[str, ...] = ()
     """Swept settings that `by` left out: the row is a mean over their values."""
+    meaning: str = ""
+    """What a number in the label stands for: "data=maze, lr=0.001"."""
+    unsaid: Mapping[str, str] = field(default_factory=dict)
+    """Key to "lr=0.001", of settings that most rows share and that no label then names."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -170,6 +174,8 @@ class Comparison:
     axes: tuple[str, ...]
     """Config keys that the sweep varied, the loss first."""
     unswept: tuple[UnsweptSetting, ...]
+    shared: tuple[str, ...]
+    """Settings that a command line named and that all runs have: "training.steps=200"."""
     rows: tuple[Row, ...]
     """Best mean of the primary metric first, rows without a score last."""
     references: tuple[Reference, ...]

@@ -3,6 +3,7 @@
 import re
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.rows import legend, lines_above
 from jepa_compare.report.tables import LEGEND, main_table
 
 _SIGNS = {
@@ -55,6 +56,7 @@ def latex(comparison: Comparison) -> str:
             for column, text in enumerate(cells)
         ]
         lines.append(" & ".join(texts) + r" \\")
-    caption = escape(f"{LEGEND} {comparison.conclusion[0] if comparison.conclusion else ''}")
+    said = [*lines_above(comparison.rows, comparison.shared), *legend(comparison.rows), LEGEND]
+    caption = escape(" ".join([*said, *comparison.conclusion[:1]]))
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 import re
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.rows import legend, lines_above
 from jepa_compare.report.tables import (
     EXPLORATORY,
     LEGEND,
@@ -32,7 +33,9 @@ def markdown(comparison: Comparison) -> str:
     primary = comparison.primary
     parts = [f"# Comparison by {escape(primary.label)}", seeds_line(comparison) + "."]
     parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.conclusion))
-    parts += ["## All runs", table(main_table(comparison)), LEGEND]
+    parts += ["## All runs", *map(escape, lines_above(comparison.rows, comparison.shared))]
+    parts.append(table(main_table(comparison)))
+    parts += ["\n".join(f"- {escape(line)}" for line in legend(comparison.rows)), LEGEND]
     if analysis_sets_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
     for combination in combinations(comparison):

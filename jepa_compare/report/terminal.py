@@ -3,6 +3,7 @@
 import io
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.rows import legend, lines_above
 from jepa_compare.report.tables import (
     LEGEND,
     Grid,
@@ -30,7 +31,8 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     blocks = [
         _heading(comparison),
         "\n".join(comparison.conclusion if whole else comparison.conclusion[:3]),
-        aligned(main_table(comparison)) + f"\n{LEGEND}",
+        "\n".join(lines_above(comparison.rows, comparison.shared)),
+        "\n".join([aligned(main_table(comparison)), *legend(comparison.rows), LEGEND]),
     ]
     if whole and analysis_sets_differ(comparison):
         blocks.append("Healthy runs only\n" + aligned(main_table(comparison, "healthy")))
@@ -72,7 +74,9 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
         Text(),
         *(Text(sentence) for sentence in comparison.conclusion[:3]),
         Text(),
+        *(Text(line) for line in lines_above(comparison.rows, comparison.shared)),
         table,
+        *(Text(line) for line in legend(comparison.rows)),
         Text(LEGEND, style="dim"),
         Text(),
         *(Text(line) for line in _pair_lines(comparison, _MOST_PAIRS)),

@@ -67,6 +67,9 @@ def parse_command_line(
             overrides.append(f"sweep={fresh_sweep_name()}")
             fixed.append(overrides[-1])
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
+        swept = {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
+        if not multirun:
+            refuse_sweep(base, swept)
         settings = _process_settings(base) if multirun else None
         all_known = True
         if not multirun:
@@ -77,7 +80,6 @@ def parse_command_line(
             lists, all_known = [fixed], False
         else:
             raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
-        swept = {o.key_or_group for o in parsed if o.is_sweep_override()}
         if multirun:
             swept |= {str(key) for key in base.hydra.sweeper.params or {}}
         jobs: list[Job] = []
@@ -92,6 +94,23 @@ def parse_command_line(
         processes=settings,
         all_known=all_known,
     )
+
+
+def refuse_sweep(base: DictConfig, swept: Collection[str]) -> None:
+    """Raise a ConfigError where a command line without -m describes more than one run."""
+    if swept:
+        raise ConfigError(
+            f"{', '.join(sorted(swept))}: several values, which -m trains one after another: add -m"
+            " (quote what is one value with a comma in it: key='a,b')"
+        )
+    params = base.hydra.sweeper.get("params")
+    if params:
+        preset = base.hydra.runtime.choices.get("experiment")
+        what = f"experiment={preset}" if preset else "hydra.sweeper.params"
+        raise ConfigError(
+            f"{what}: describes a sweep over {', '.join(map(str, params))}: add -m (one run with"
+            " its other settings: hydra.sweeper.params=null)"
+        )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 from jepa_compare import __version__
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.rows import legend, lines_above
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.report.figure_data import FigureData, Picture
 from jepa_compare.report.figures.figure import Figure, panel_svg
@@ -120,6 +121,8 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "main": main,
         "hidden_rows": hidden_rows,
         "legend": LEGEND,
+        "above": lines_above(comparison.rows, comparison.shared),
+        "row_legend": legend(comparison.rows),
         "pair_legend": PAIR_LEGEND,
         "whole": whole,
         "metrics": comparison.metrics[:_MOST_METRICS],

@@ -84,7 +84,8 @@ def check_options(args: argparse.Namespace) -> None:
 
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process a launcher of Hydra's runs it."""
-    from jepa_compare.sweep.run_job import NOT_STARTED, start  # torch, only where there is a job
+    # torch, only where there is a job
+    from jepa_compare.sweep.run_job import NOT_STARTED, OutOfMemory, start
 
     settings = HydraConfig.get()
     directory, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
@@ -98,6 +99,8 @@ def task(cfg: DictConfig) -> None:
         log.error("%s failed: %s", directory.name, error)
         record_death(directory, str(error), os.getpid())
     except Exception as error:
+        if alone and isinstance(error, OutOfMemory):
+            exit_with_error(str(error))
         if alone:
             raise_printable(error)
         log.exception("%s failed", directory.name)
