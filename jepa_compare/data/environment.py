@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from jepa_compare.system.stall import progressed
+
 State = Any
 """A handle to n states of a simulator."""
 Policy = Callable[[State, State], Tensor]
@@ -128,4 +130,5 @@ def play(
     yield state
     for _ in range(steps):
         state = environment.step(state, policy(state, goal), generator)
+        progressed()
         yield state

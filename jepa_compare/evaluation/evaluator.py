@@ -28,6 +28,7 @@ from jepa_compare.metrics import (
     is_built_in,
 )
 from jepa_compare.runs.evaluation_records import Episode
+from jepa_compare.system.stall import progressed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +144,7 @@ class Evaluator:
                     value,
                     brought.get(key) or describe(key, unit),
                 )
+            progressed()
         return self._read(values), descriptions
 
     def _read(self, values: Mapping[str, Tensor | float | None]) -> dict[str, float | None]:

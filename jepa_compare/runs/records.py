@@ -73,6 +73,8 @@ class StatusFile:
     pid: int | None
     heartbeat: Finite
     """Unix time at which the owner was last alive; `started` and `ended` are Unix times too."""
+    without_progress: Finite = 0.0
+    """Seconds up to the heartbeat in which nothing was finished, no step, measure or picture."""
     started: Finite | None
     """Of this attempt."""
     ended: Finite | None

@@ -14,7 +14,7 @@ from jepa_compare.runs.lock import Locked
 from jepa_compare.runs.writer import OtherRun, is_complete
 from jepa_compare.sweep import preflight
 from jepa_compare.sweep.job import Job, stored_job
-from jepa_compare.sweep.processes import exit_with_parent
+from jepa_compare.sweep.launched import launched
 from jepa_compare.system.files import Refused
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.system.memory import is_exhausted
@@ -87,14 +87,17 @@ def log_to_console(file: Path | None = None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `python -m jepa_compare.train --run DIR`."""
     escape_tracebacks()
-    exit_with_parent()
     parser = argparse.ArgumentParser(prog="jepa_compare.train", description=__doc__)
     parser.add_argument("--run", type=Path, metavar="DIR", required=True)
     parser.add_argument("--trust", action="store_true", help="import the code that it names")
     args = parser.parse_args(arguments)
-    directory = args.run
+    with launched():
+        _main(args.run, trust=args.trust)
+
+
+def _main(directory: Path, *, trust: bool) -> None:
     try:
-        job = stored_job(directory, trust=args.trust)
+        job = stored_job(directory, trust=trust)
         if not is_complete(directory, job.identity.hash):
             preflight.check([job])
         log_to_console(directory / LOG)

@@ -82,6 +82,7 @@ def test_the_hash_ignores_the_order_of_keys() -> None:
         "training.log_interval=1",
         "training.gradient_interval=7",
         "training.retries=3",
+        "training.stall_timeout=9",
     ],
 )
 def test_what_cannot_change_the_weights_is_left_out(override: str) -> None:

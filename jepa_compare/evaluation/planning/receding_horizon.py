@@ -12,6 +12,7 @@ from jepa_compare.data.environment import State
 from jepa_compare.evaluation.planning.dynamics import Dynamics, goal_cost
 from jepa_compare.evaluation.planning.planner import Plan, cem, draw_noise, mppi
 from jepa_compare.rng import generator
+from jepa_compare.system.stall import progressed
 
 
 class RecedingHorizon:
@@ -65,6 +66,7 @@ class RecedingHorizon:
                 plans.append(mppi(cost, mean[tasks], noise, choice[tasks], planner))
             else:
                 plans.append(cem(cost, mean[tasks], noise, planner))
+            progressed()
         return Plan(
             actions=torch.cat([plan.actions for plan in plans]),
             mean=torch.cat([plan.mean for plan in plans]),

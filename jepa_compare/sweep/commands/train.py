@@ -16,10 +16,10 @@ from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import CONF_DIR, CONFIG_NAME, register
 from jepa_compare.config.hydra_internals import parse_arguments, run_command
 from jepa_compare.runs.lock import Locked
-from jepa_compare.runs.writer import record_death
 from jepa_compare.sweep import forecast, preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, sweep
 from jepa_compare.sweep.plan import job_of, parse_command_line
+from jepa_compare.sweep.run_status import record_death
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.system.terminal import escape_tracebacks, raise_printable
 
