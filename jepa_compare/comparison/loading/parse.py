@@ -144,6 +144,7 @@ def _run(path: Path, config: ConfigFile, status: StatusFile | None, now: float) 
         started=status.started if status else None,
         ended=status.ended if status else None,
         unverified=config.schema_version < SCHEMA_VERSION,
+        study=config.study,
     )
 
 
