@@ -29,6 +29,9 @@ from jepa_compare.comparison.scores import (
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
+from jepa_compare.comparison.tuning.selection import split_studies
+from jepa_compare.comparison.tuning.summary import summarise, without_searched
+from jepa_compare.comparison.tuning.words import turns_over, with_lengths
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
 
@@ -51,9 +54,11 @@ def compare(
     states, detour success, or the first downstream metric that a run has). `baseline` is a row's
     label: only pairs with it are tested. `by` names the settings that make a row; all others are
     averaged over, which the warnings say. `effect` replaces the smallest effect of interest, in the
-    primary metric, that the runs' configurations state.
+    primary metric, that the runs' configurations state. Of a study the tuned losses are compared,
+    on the fresh seeds of its report; all its other runs are in `Comparison.tuning`.
     Raises ValueError, in one line, for a name that does not occur and when there is no run.
     """
+    runs, studies = split_studies(runs)
     if not runs.runs:
         raise ValueError("there is no run to compare")
     described, _ = catalogue.agree([run.descriptions for run in runs])
@@ -64,7 +69,7 @@ def compare(
     if margin is not None and not (math.isfinite(margin) and margin > 0):
         raise ValueError(f"effect={margin}: must be a positive number, in the metric's unit")
     worst = worst_scores(runs, (*present, primary))
-    differences = find_differences(runs.runs)
+    differences = without_searched(find_differences(runs.runs), studies)
     rows = group_rows(runs.runs, differences, chosen)
     kept_apart = {*rows[0].axes, *rows[0].unswept}
     estimates: Estimates = {
@@ -91,6 +96,9 @@ def compare(
     ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     answer = find_top(rows, main, tests, primary)
+    tuning = tuple(
+        summarise(study, rows, answer, present, primary, margin, baseline) for study in studies
+    )
     correlation = correlation_over_seeds(score_matrix(rows, primary, "all", worst))
     unswept = tuple(
         UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)
@@ -110,17 +118,20 @@ def compare(
         skewed=tuple(column.key for column in skewed),
         smallest_effect=margin,
         answer=answer,
-        best=best_row(rows, main, tests, primary),
+        best=None if turns_over(tuning) else best_row(rows, main, tests, primary),
         correlation=correlation,
         conclusion=(
-            *conclusion.write_conclusion(rows, main, tests, primary, baseline),
+            *with_lengths(
+                conclusion.write_conclusion(rows, main, tests, primary, baseline), tuning
+            ),
             *conclusion.about_pairing(correlation, primary),
         ),
-        warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),
+        warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed, tuning),
         provenance={
             key: counted([run for run in runs if run.provenance], key)
             for key in sorted({key for run in runs for key in run.provenance})
         },
+        tuning=tuning,
     )
 
 

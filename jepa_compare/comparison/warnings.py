@@ -10,6 +10,8 @@ from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
 from jepa_compare.comparison.smallest_effect import recorded_effects
 from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
+from jepa_compare.comparison.tuning.results import Tuning
+from jepa_compare.comparison.tuning.words import about_studies
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.identity import HARMLESS
 
@@ -27,12 +29,13 @@ def find_warnings(
     unswept: Sequence[UnsweptSetting],
     by: Sequence[str] | None,
     skewed: Sequence[Metric],
+    tuned: Sequence[Tuning] = (),
 ) -> tuple[str, ...]:
     """One sentence each, the gravest first; `estimates` and `pairs` are those of `primary`."""
     return (
         *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
-        *_about_tuning(rows),
+        *(about_studies(tuned) if tuned else _about_tuning(rows)),
         *_about_smallest_effect(runs, primary),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),

@@ -15,11 +15,13 @@ from jepa_compare import __version__
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import OUTCOMES
+from jepa_compare.report import tuning
 from jepa_compare.report.figure_data import FigureData, Picture
 from jepa_compare.report.figures.figure import Figure, panel_svg
 from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
 from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
+from jepa_compare.report.page.tuning import study_sections
 from jepa_compare.report.tables import (
     EXPLORATORY,
     LEGEND,
@@ -127,6 +129,9 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "combinations": combinations(comparison)[:_MOST_COMBINATIONS],
         "pairs": pair_table(pairs[:_MOST_PAIRS], primary),
         "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
+        "studies": study_sections(comparison),
+        "gain_legend": tuning.LEGEND,
+        "budget_legend": tuning.BUDGET_LEGEND,
         "galleries": galleries(figure_data),
         "chosen": figure_data.chosen,
         "pictures": {label: of for label, of in figure_data.pictures.items() if of},
