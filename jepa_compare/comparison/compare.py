@@ -30,7 +30,7 @@ from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
 from jepa_compare.comparison.tuning.selection import split_studies
-from jepa_compare.comparison.tuning.summary import summarise, without_searched
+from jepa_compare.comparison.tuning.summary import Compared, summarise, without_searched
 from jepa_compare.comparison.tuning.words import turns_over, with_lengths
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
@@ -96,9 +96,15 @@ def compare(
     ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     answer = find_top(rows, main, tests, primary)
-    tuning = tuple(
-        summarise(study, rows, answer, present, primary, margin, baseline) for study in studies
+    compared = Compared(
+        rows=rows,
+        answer=answer,
+        metrics=present,
+        primary=primary,
+        smallest_effect=margin,
+        baseline=baseline,
     )
+    tuning = tuple(summarise(study, compared) for study in studies)
     correlation = correlation_over_seeds(score_matrix(rows, primary, "all", worst))
     unswept = tuple(
         UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)

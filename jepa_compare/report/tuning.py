@@ -8,10 +8,10 @@ from jepa_compare.comparison.tuning.results import LossTuning, Mean, Share, Tuni
 from jepa_compare.metrics import Metric
 from jepa_compare.report.tables import Grid, full_name
 
-LEGEND = (
+GAIN_LEGEND = (
     "Fresh: seeds and tasks that no selection saw; ± is half of the 95 % t-interval over seeds,"
-    " given the selected settings. Gain: tuned minus as shipped, paired by seed, an interval of each"
-    " alone. Selected by: mean over the confirming seeds; what is lost from there to"
+    " given the selected settings. Gain: tuned minus as shipped, paired by seed; the interval is"
+    " that of one loss. Selected by: mean over the confirming seeds; what is lost from there to"
     " fresh seeds is the winner's curse."
 )
 BUDGET_LEGEND = (
@@ -49,6 +49,7 @@ def gain_table(tuning: Tuning) -> Grid:
             "loss",
             f"as shipped, {full_name(metric)}",
             "tuned",
+            *(f"tuned, {at.length}× the steps" for at in tuning.lengths),
             "gain",
             "95 % interval",
             "seeds",
@@ -61,10 +62,9 @@ def gain_table(tuning: Tuning) -> Grid:
                 loss.loss,
                 _mean(metric, loss.shipped),
                 _mean(metric, loss.tuned),
+                *(_mean(metric, at.scores.get(loss.loss)) for at in tuning.lengths),
                 metric.text(loss.gain.mean, signed=True),
-                interval_text(metric, loss.gain.interval, signed=True)
-                if loss.gain.interval
-                else "-",
+                _interval(metric, loss.gain),
                 str(loss.gain.n),
                 metric.text(loss.confirmed.mean),
                 metric.text(loss.curse, signed=True),
@@ -73,6 +73,20 @@ def gain_table(tuning: Tuning) -> Grid:
             for loss in tuning.losses
         ),
     )
+
+
+def short_table(tuning: Tuning, width: int | None = None) -> Grid:
+    """The columns that matter most, from the left as many as fit into `width` characters."""
+    gain, budget = gain_table(tuning), budget_table(tuning)
+    at = len(tuning.lengths)
+    wanted = [(gain, i) for i in (0, 1, 2, 3 + at, 4 + at, 6 + at, 7 + at)]
+    wanted += [(budget, i) for i in (1, 3, 4, 5, 6)]
+    columns = [(g.header[i], *(line[i] for line in g.lines)) for g, i in wanted]
+    widths = [max(map(len, column)) + 2 for column in columns]
+    while width is not None and len(columns) > 3 and sum(widths) > width:
+        columns, widths = columns[:-1], widths[:-1]
+    header, *lines = zip(*columns, strict=True)
+    return Grid(header=header, lines=tuple(lines))
 
 
 def budget_table(tuning: Tuning) -> Grid:
@@ -129,17 +143,14 @@ def settings_table(tuning: Tuning) -> Grid:
     return Grid(header=header, lines=lines, left=2)
 
 
-def lengths_table(tuning: Tuning, primary: Metric) -> Grid | None:
-    """The tuned losses at each length; None when there is the study's own alone."""
-    if not tuning.lengths:
-        return None
-    lines = []
-    for loss in tuning.losses:
-        others = [at.scores.get(loss.loss) for at in tuning.lengths]
-        cells = ["-" if mean is None else _mean(primary, mean) for mean in others]
-        lines.append((loss.loss, *cells, ""))
-    titles = [f"{at.length}× the steps, {full_name(primary)}" for at in tuning.lengths]
-    return Grid(header=("loss", *titles, ""), lines=tuple(lines))
+def answers(tuning: Tuning) -> tuple[tuple[str, str], ...]:
+    """(what becomes of the conclusion, what is found there) of each other length of training."""
+    says = {
+        "holds": "The conclusion holds at {} times the steps",
+        "open": "Whether the conclusion holds at {} times the steps is open",
+        "turns over": "The conclusion turns over at {} times the steps",
+    }
+    return tuple((says[at.answer].format(at.length), at.conclusion) for at in tuning.lengths)
 
 
 def best_text(metric: Metric, best: BestOf) -> str:
@@ -161,13 +172,17 @@ def share_text(share: Share) -> str:
     return f"{share.hits} of {share.of} [{low:.2f}, {high:.2f}]"
 
 
-def _mean(metric: Metric, mean: Mean) -> str:
-    if not mean.n:
+def _mean(metric: Metric, mean: Mean | None) -> str:
+    if mean is None or not mean.n:
         return "-"
     text = metric.text(mean.mean)
     return (
         text if mean.interval is None else f"{text} ± {metric.text(mean.interval[1] - mean.mean)}"
     )
+
+
+def _interval(metric: Metric, mean: Mean) -> str:
+    return "-" if mean.interval is None else interval_text(metric, mean.interval, signed=True)
 
 
 def _value(value: float) -> str:

@@ -138,12 +138,12 @@ class AtLength:
     length: int
     """In multiples of the study's."""
     scores: Mapping[str, Mean]
-    """By loss, in the comparison's primary metric."""
+    """By loss."""
     answer: Literal["holds", "open", "turns over"]
     """holds: what is beaten at the study's length is beaten here too. turns over: a loss that none
     beats there is beaten here. Else open: fewer seeds decide less."""
     conclusion: str
-    """In one sentence, of these runs alone."""
+    """In one sentence, by the comparison's primary metric, of these runs alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

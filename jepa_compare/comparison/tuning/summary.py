@@ -1,14 +1,15 @@
 """From the runs of a study to what the section "Tuning" says."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from jepa_compare.comparison import conclusion
 from jepa_compare.comparison.differences import LOSS, Differences
 from jepa_compare.comparison.pairs import compare_pairs, with_decisions
-from jepa_compare.comparison.results import Row, TopGroup
+from jepa_compare.comparison.results import Estimate, Row, TopGroup
 from jepa_compare.comparison.rows import group_rows
 from jepa_compare.comparison.runs import Run
 from jepa_compare.comparison.scores import Worst, estimate, score, scores_by_seed, worst_scores
@@ -39,38 +40,40 @@ def without_searched(differences: Differences, studies: Sequence[StudyRuns]) -> 
     )
 
 
-def summarise(
-    runs: StudyRuns,
-    rows: Sequence[Row],
-    answer: TopGroup,
-    metrics: Sequence[Metric],
-    primary: Metric,
-    effect: float | None,
-    baseline: str | None,
-) -> Tuning:
-    """What the study behind the `rows` of a comparison did.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """What the comparison of the tuned losses found."""
 
-    `answer`, `metrics` and `primary` are those of the comparison, `effect` the smallest one of
-    interest in `primary`, `baseline` the label of a row.
-    """
-    study, names = runs.study, _names(runs, rows)
+    rows: Sequence[Row]
+    """Best first."""
+    answer: TopGroup
+    metrics: Sequence[Metric]
+    primary: Metric
+    smallest_effect: float | None
+    """Of interest, in the primary metric."""
+    baseline: str | None
+    """Label of a row."""
+
+
+def summarise(runs: StudyRuns, compared: Compared) -> Tuning:
+    """What the study behind a comparison did."""
+    study, primary = runs.study, compared.primary
     everything = (*runs.trials, *runs.confirm, *runs.tuned, *runs.shipped)
     everything += tuple(run for members in runs.longer.values() for run in members)
-    metric = next((m for m in (primary, *metrics) if m.key == study.metric), None)
-    metric = metric or describe(study.metric)
-    margin = effect if metric == primary else smallest_effect(everything, metric)
+    known = (primary, *compared.metrics)
+    metric = next((m for m in known if m.key == study.metric), None) or describe(study.metric)
+    margin = smallest_effect(everything, metric) if metric != primary else compared.smallest_effect
     worst = worst_scores(everything, (metric, primary))
+    losses = dict.fromkeys((*_names(runs, compared.rows).values(), *study.losses))
     return Tuning(
         study=study,
         metric=metric,
         smallest_effect=margin,
         losses=tuple(
-            _loss(loss, runs, _of(everything, loss), metric, margin, worst)
-            for loss in dict.fromkeys((*names.values(), *study.losses))
+            _loss(loss, runs, _of(everything, loss), metric, margin, worst) for loss in losses
         ),
         lengths=tuple(
-            _at_length(length, members, primary, effect, answer, names, baseline, worst)
-            for length, members in sorted(runs.longer.items())
+            _at_length(length, runs, metric, compared, worst) for length in sorted(runs.longer)
         ),
     )
 
@@ -154,28 +157,40 @@ def _by_seed(runs: Iterable[Run], metric: Metric, worst: Worst) -> dict[int, flo
 
 
 def _at_length(
-    length: int,
-    runs: Sequence[Run],
-    metric: Metric,
-    margin: float | None,
-    answer: TopGroup,
-    names: Mapping[str, str],
-    baseline: str | None,
-    worst: Worst,
+    length: int, runs: StudyRuns, metric: Metric, compared: Compared, worst: Worst
 ) -> AtLength:
     """The same comparison at another length, a family of tests of its own."""
-    rows = group_rows(runs, Differences(axes=(LOSS,), unswept=()))
-    scores = {row.label: scores_by_seed(row, metric, "all", worst) for row in rows}
-    estimates = {row.label: estimate(scores[row.label], len(row.seeds)) for row in rows}
-    base = names.get(baseline or "")
+    primary, members = compared.primary, runs.longer[length]
+    rows = group_rows(members, Differences(axes=(LOSS,), unswept=()))
+    estimates = {
+        row.label: estimate(scores_by_seed(row, primary, "all", worst), len(row.seeds))
+        for row in rows
+    }
+    names = _names(runs, compared.rows)
+    base = names.get(compared.baseline or "")
     base = base if base in estimates else None
-    pairs = with_decisions(compare_pairs(rows, metric, base, worst), metric, margin)
-    top = {names[label] for label in answer.top if label in names}
-    before = {names[item.row] for item in answer.beaten if item.row in names}
-    beaten = {item.row for item in find_top(rows, estimates, pairs, metric).beaten}
+    pairs = compare_pairs(rows, primary, base, worst)
+    pairs = with_decisions(pairs, primary, compared.smallest_effect)
+    top = {names[label] for label in compared.answer.top if label in names}
+    before = {names[item.row] for item in compared.answer.beaten if item.row in names}
+    beaten = {item.row for item in find_top(rows, estimates, pairs, primary).beaten}
+    scores = {loss: _by_seed(_of(members, loss), metric, worst) for loss in runs.study.losses}
     return AtLength(
         length=length,
-        scores={row.label: Mean.of(scores[row.label]) for row in rows},
+        scores={loss: Mean.of(of_loss) for loss, of_loss in scores.items()},
         answer="turns over" if beaten & top else "holds" if before <= beaten else "open",
-        conclusion=conclusion.conclusion(rows, estimates, pairs, metric, base),
+        conclusion=conclusion.conclusion(
+            sorted(rows, key=_best_first(estimates, primary)), estimates, pairs, primary, base
+        ),
     )
+
+
+def _best_first(estimates: Mapping[str, Estimate], metric: Metric) -> Callable[[Row], float]:
+    """A key to sort rows by; one without a score comes last."""
+    sign = 1 if metric.better == "lower" else -1
+
+    def place(row: Row) -> float:
+        mean = estimates[row.label].mean
+        return math.inf if math.isnan(mean) else sign * mean
+
+    return place

@@ -15,7 +15,6 @@ from jepa_compare import __version__
 from jepa_compare.comparison.differences import counted
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.runs import OUTCOMES
-from jepa_compare.report import tuning
 from jepa_compare.report.figure_data import FigureData, Picture
 from jepa_compare.report.figures.figure import Figure, panel_svg
 from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
@@ -34,6 +33,7 @@ from jepa_compare.report.tables import (
     pair_table,
     seeds_line,
 )
+from jepa_compare.report.tuning import BUDGET_LEGEND, GAIN_LEGEND
 from jepa_compare.runs.untrusted import shown
 
 _PAGE = Path(__file__).parent
@@ -130,8 +130,8 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "pairs": pair_table(pairs[:_MOST_PAIRS], primary),
         "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
         "studies": study_sections(comparison),
-        "gain_legend": tuning.LEGEND,
-        "budget_legend": tuning.BUDGET_LEGEND,
+        "gain_legend": GAIN_LEGEND,
+        "budget_legend": BUDGET_LEGEND,
         "galleries": galleries(figure_data),
         "chosen": figure_data.chosen,
         "pictures": {label: of for label, of in figure_data.pictures.items() if of},
