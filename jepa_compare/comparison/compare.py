@@ -29,6 +29,7 @@ from jepa_compare.comparison.scores import (
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
+from jepa_compare.comparison.tuning.selection import describe_progress, split_studies
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
 
@@ -52,10 +53,14 @@ def compare(
     label: only pairs with it are tested. `by` names the settings that make a row; all others are
     averaged over, which the warnings say. `effect` replaces the smallest effect of interest, in the
     primary metric, that the runs' configurations state.
-    Raises ValueError, in one line, for a name that does not occur and when there is no run.
+    Of a study (`hydra/sweeper=tune`) the tuned losses are compared; its other runs stand in
+    `studies`. Raises ValueError, in one line, for a name that does not occur and when there is no
+    run.
     """
+    runs, studies = split_studies(runs)
     if not runs.runs:
-        raise ValueError("there is no run to compare")
+        waiting = "; ".join(describe_progress(study) for study in studies)
+        raise ValueError(waiting or "there is no run to compare")
     described, _ = catalogue.agree([run.descriptions for run in runs])
     present = catalogue.in_order(_metric_keys(runs), described)
     primary = _primary(metric, present, {run.primary_metric for run in runs if run.metrics})
@@ -121,6 +126,7 @@ def compare(
             key: counted([run for run in runs if run.provenance], key)
             for key in sorted({key for run in runs for key in run.provenance})
         },
+        studies=studies,
     )
 
 

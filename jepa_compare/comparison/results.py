@@ -12,6 +12,7 @@ from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
 from jepa_compare.comparison.statistics import Decision
+from jepa_compare.comparison.tuning.records import StudyRuns
 from jepa_compare.metrics import Metric
 
 AnalysisSet = Literal["all", "healthy"]
@@ -200,6 +201,8 @@ class Comparison:
     warnings: tuple[str, ...]
     provenance: Mapping[str, Mapping[str, int]]
     """Runs per value of each version, hardware, commit and command."""
+    studies: tuple[StudyRuns, ...] = ()
+    """Behind rows of tuned losses, with the runs that are not compared here."""
 
     @property
     def primary_pairs(self) -> tuple[Pair, ...]:

@@ -76,7 +76,12 @@ def _about_tuning(rows: Sequence[Row]) -> list[str]:
             f"Rows differ in settings of {listed(several)}: the best of several settings looks"
             " better than it is (winner's curse). Run the chosen one again with fresh seeds."
         )
-    if len(losses) > 1:
+    if all(run.study is not None for row in rows for run in row.runs):
+        warnings.append(
+            "Every loss was tuned with the same budget. The intervals are given the settings that"
+            " were selected: another tuning may select others."
+        )
+    elif len(losses) > 1:
         warnings.append(
             "Not tuned: learning rate and weights are as shipped, picked by hand, or as given on"
             " the command line. Others may change the order."
