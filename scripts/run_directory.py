@@ -20,8 +20,8 @@ HEAD = """# The run directory
     multirun/<sweep>/comparison/
 
 This page is made of `records.py`, `study_records.py` and `evaluation_records.py` in
-`jepa_compare/runs/` by `python scripts/run_directory.py`; a test compares them. `jepa_compare/runs/layout.py` spells
-the names of the files.
+`jepa_compare/runs/` by `python scripts/run_directory.py`; a test compares them.
+`jepa_compare/runs/layout.py` spells the names of the files.
 
 A run is what its hash says: the settings that determine the trained weights
 (`jepa_compare/runs/identity.py` lists what is left out). A reader takes a file whole or not at all,

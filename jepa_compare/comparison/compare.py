@@ -29,8 +29,8 @@ from jepa_compare.comparison.scores import (
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
-from jepa_compare.comparison.tuning.selection import split_studies
-from jepa_compare.comparison.tuning.summary import Compared, summarise, without_searched
+from jepa_compare.comparison.tuning.selection import describe_progress, split_studies
+from jepa_compare.comparison.tuning.summary import Compared, summarise
 from jepa_compare.comparison.tuning.words import turns_over, with_lengths
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
@@ -60,7 +60,8 @@ def compare(
     """
     runs, studies = split_studies(runs)
     if not runs.runs:
-        raise ValueError("there is no run to compare")
+        waiting = "; ".join(describe_progress(study) for study in studies)
+        raise ValueError(waiting or "there is no run to compare")
     described, _ = catalogue.agree([run.descriptions for run in runs])
     present = catalogue.in_order(_metric_keys(runs), described)
     primary = _primary(metric, present, {run.primary_metric for run in runs if run.metrics})
@@ -69,7 +70,7 @@ def compare(
     if margin is not None and not (math.isfinite(margin) and margin > 0):
         raise ValueError(f"effect={margin}: must be a positive number, in the metric's unit")
     worst = worst_scores(runs, (*present, primary))
-    differences = without_searched(find_differences(runs.runs), studies)
+    differences = find_differences(runs.runs)
     rows = group_rows(runs.runs, differences, chosen)
     kept_apart = {*rows[0].axes, *rows[0].unswept}
     estimates: Estimates = {

@@ -35,7 +35,8 @@ def find_warnings(
     return (
         *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
-        *(about_studies(tuned) if tuned else _about_tuning(rows)),
+        *_about_tuning(rows),
+        *about_studies(tuned),
         *_about_smallest_effect(runs, primary),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
@@ -79,7 +80,12 @@ def _about_tuning(rows: Sequence[Row]) -> list[str]:
             f"Rows differ in settings of {listed(several)}: the best of several settings looks"
             " better than it is (winner's curse). Run the chosen one again with fresh seeds."
         )
-    if len(losses) > 1:
+    if all(run.study is not None for row in rows for run in row.runs):
+        warnings.append(
+            "Every loss was tuned with the same budget. The intervals are given the settings that"
+            " were selected: another tuning may select others."
+        )
+    elif len(losses) > 1:
         warnings.append(
             "Not tuned: learning rate and weights are as shipped, picked by hand, or as given on"
             " the command line. Others may change the order."

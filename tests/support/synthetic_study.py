@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from jepa_compare.comparison import load_runs
+from jepa_compare.comparison.tuning.records import Selection
 from jepa_compare.comparison.tuning.results import Parameter
-from jepa_compare.comparison.tuning.selection import Selection, select
+from jepa_compare.comparison.tuning.selection import select
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.records import SCHEMA_VERSION, Stage, Study

@@ -56,6 +56,7 @@ def parse_run(
 
     `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old. `evaluation` is
     the name of the one to take in place of the summary's; `Damaged` also if the run has it not.
+    What a study selected by, its trials and confirming runs, always has the summary's.
     """
     config = _read_config(path)
     verify_config(config)
@@ -76,7 +77,7 @@ def parse_run(
     except Damaged as damage:
         note(path / layout.SUMMARY, "file", str(damage))
         summary = None
-    if evaluation is not None:
+    if evaluation is not None and (config.study is None or config.study.stage == "report"):
         run = with_later_evaluation(run, evaluation, floors, digests)
     elif run.evaluation is not None:
         verify_digest(path, digests, f"{layout.EVALUATIONS}/{run.evaluation}.json")

@@ -14,39 +14,10 @@ from dataclasses import dataclass, field, replace
 from jepa_compare import metrics as catalogue
 from jepa_compare.comparison.runs import LeftOut, Run, Runs
 from jepa_compare.comparison.scores import score, worst_scores
+from jepa_compare.comparison.tuning.records import Selection, StudyRuns
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.records import Stage, Study
 from jepa_compare.runs.study_records import StudyFile
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
-    """Of one loss, as far as its runs have come."""
-
-    ranked: tuple[int, ...] = ()
-    """All trials, best first; empty until every one has ended."""
-    confirmed: tuple[int, ...] = ()
-    """The first `confirm_top` of them."""
-    selected: int | None = None
-    """The trial with the best mean score over its confirming runs; None until all have ended."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StudyRuns:
-    """A study and its runs, by what they are for; of what is superseded, none."""
-
-    study: StudyFile
-    selections: Mapping[str, Selection]
-    """By the name of the loss."""
-    trials: tuple[Run, ...]
-    confirm: tuple[Run, ...]
-    """Of the confirmed trials."""
-    tuned: tuple[Run, ...]
-    """The report: each loss with its selected settings, at the study's length."""
-    shipped: tuple[Run, ...]
-    """Each loss as it is shipped, on seeds of the report."""
-    longer: Mapping[int, tuple[Run, ...]]
-    """The selected settings at other lengths, by multiples of the study's."""
 
 
 def select(study: StudyFile, runs: Iterable[Run]) -> dict[str, Selection]:
@@ -117,9 +88,10 @@ def split_studies(runs: Runs) -> tuple[Runs, tuple[StudyRuns, ...]]:
     """What is to be compared, and the studies behind it.
 
     Stages are never pooled: of a study, the tuned losses at its own length are compared. A run of
-    settings that are not, or no longer, selected stands in `left_out`.
+    settings that are not, or no longer, selected stands in `left_out`. Runs without their study's
+    plan are compared as they are: so is a part of a study, as its runs at another length.
     """
-    kept = [run for run in runs if run.study is None]
+    kept = [run for run in runs if run.study is None or run.study.id not in runs.studies]
     left_out = list(runs.left_out)
     studies: list[StudyRuns] = []
     for study in runs.studies.values():
@@ -143,7 +115,8 @@ def split_studies(runs: Runs) -> tuple[Runs, tuple[StudyRuns, ...]]:
                 longer={length: tuple(members) for length, members in by_use.longer.items()},
             )
         )
-    return replace(runs, runs=tuple(kept), left_out=tuple(left_out)), tuple(studies)
+    main = replace(runs, runs=tuple(kept), left_out=tuple(left_out), studies={})
+    return main, tuple(studies)
 
 
 def _place(run: Run, selection: Selection, by_use: _Sorted) -> str:
@@ -166,9 +139,12 @@ def _place(run: Run, selection: Selection, by_use: _Sorted) -> str:
 
 
 def describe_progress(study: StudyRuns) -> str:
-    """Why a study has nothing to compare yet: how many runs of each stage have ended."""
+    """How far a study is that has nothing to compare yet."""
     counts = Counter(
         _of(run).stage for run in (*study.trials, *study.confirm) if run.status is not None
     )
     trials = study.study.trials * len(study.study.losses)
-    return f"{counts['trials']} of {trials} trials and {counts['confirm']} confirming runs ended"
+    return (
+        f"nothing is selected yet in study {study.study.id}: {counts['trials']} of {trials} trials"
+        f" and {counts['confirm']} confirming runs have ended"
+    )

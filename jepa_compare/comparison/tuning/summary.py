@@ -16,6 +16,7 @@ from jepa_compare.comparison.scores import Worst, estimate, score, scores_by_see
 from jepa_compare.comparison.smallest_effect import smallest_effect
 from jepa_compare.comparison.statistics import median_best_of, share_near_best
 from jepa_compare.comparison.top_group import find_top
+from jepa_compare.comparison.tuning.records import StudyRuns
 from jepa_compare.comparison.tuning.results import (
     AtLength,
     LossTuning,
@@ -25,19 +26,9 @@ from jepa_compare.comparison.tuning.results import (
     Trial,
     Tuning,
 )
-from jepa_compare.comparison.tuning.selection import StudyRuns
 from jepa_compare.metrics import Metric, describe
 
 _COLLAPSED = ("complete_collapse", "no_better_than_untrained")
-
-
-def without_searched(differences: Differences, studies: Sequence[StudyRuns]) -> Differences:
-    """Without what a study searched: the selected settings are part of what a loss is there."""
-    searched = {key for s in studies for loss in s.study.losses.values() for key in loss.space}
-    return Differences(
-        axes=tuple(key for key in differences.axes if key not in searched),
-        unswept=tuple(key for key in differences.unswept if key not in searched),
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

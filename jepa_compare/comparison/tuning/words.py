@@ -46,9 +46,4 @@ def about_studies(tunings: Sequence[Tuning]) -> tuple[str, ...]:
                 f"Selected in the outer tenth of the range that was searched, so better values may"
                 f" lie beyond: {listed(list(tuning.edges))}."
             )
-    if tunings:
-        warnings.append(
-            "Tuned rows: intervals are given the settings that were selected; tuning again would"
-            " select others (another tuning.study_seed shows it)."
-        )
     return tuple(warnings)
