@@ -10,6 +10,9 @@ compared with the others'. A key that differs is
   or if it repeats the value of an axis (an interpolation); a preset (`experiment`) is an axis only
   if it explains what nothing else does;
 - otherwise unswept.
+
+Where every run has the settings that a study selected, what is the same in all runs of a loss (and
+study) was selected: it is part of the loss, and no axis.
 """
 
 from collections import Counter
@@ -22,6 +25,8 @@ from jepa_compare.runs.identity import ADDED, HARMLESS, counts
 LOSS = "aux_loss"
 LOSS_KEYS = (LOSS, f"{LOSS}.name")
 """The keys of a row that are the loss itself."""
+STUDY = "study"
+"""The key of a row that says which study tuned it."""
 _PRESET = "experiment"
 # Rows average over the seed, and the device that was asked for is compared as hardware.device.
 _COMPARED_OTHERWISE = ("seed", "device")
@@ -45,6 +50,8 @@ def value_of(run: Run, key: str) -> Value:
         return run.config[key]
     if key == LOSS:
         return run.loss
+    if key == STUDY:
+        return run.study.id if run.study else None
     if key in run.choices:
         return run.choices[key]
     return run.provenance.get(key)
@@ -53,7 +60,7 @@ def value_of(run: Run, key: str) -> Value:
 def is_known(run: Run, key: str) -> bool:
     """Whether `value_of` is final: surroundings and evaluation are recorded at the end of a run."""
     settled = key in run.choices or (key in run.config and not key.startswith("evaluation."))
-    return run.status is not None or key == LOSS or settled
+    return run.status is not None or key in (LOSS, STUDY) or settled
 
 
 def counted(runs: Iterable[Run], key: str) -> dict[str, int]:
@@ -87,9 +94,14 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     ]
     if len({run.loss for run in runs}) > 1:  # not choices: an alias is the same loss
         groups.append(LOSS)
+    if len({value_of(run, STUDY) for run in runs}) > 1:
+        groups.append(STUDY)
     axes = list(groups)
     unswept: list[str] = []
+    studied = all(run.study is not None for run in runs)
     for key in varying:
+        if studied and _function_of(runs, key, [LOSS, STUDY]):
+            continue
         governing = [group for group in groups if governs(group, key)]
         if governing and _function_of(runs, key, governing):
             continue

@@ -12,6 +12,7 @@ from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
 from jepa_compare.comparison.statistics import Decision
+from jepa_compare.comparison.tuning.results import Tuning
 from jepa_compare.metrics import Metric
 
 AnalysisSet = Literal["all", "healthy"]
@@ -206,6 +207,8 @@ class Comparison:
     warnings: tuple[str, ...]
     provenance: Mapping[str, Mapping[str, int]]
     """Runs per value of each version, hardware, commit and command."""
+    tuning: tuple[Tuning, ...] = ()
+    """How the rows were tuned, by study; none if they were not."""
 
     @property
     def primary_pairs(self) -> tuple[Pair, ...]:

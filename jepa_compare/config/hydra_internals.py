@@ -6,6 +6,8 @@
   name gets one here, which every process must agree on.
 - `create_config_search_path`, `Hydra.create_main_hydra2`: `hydra.initialize_config_dir` knows one
   directory, `--config-dir` is a second one.
+- `Hydra.compose_config`, `Callbacks`: a launcher is built by a sweeper; a study has its jobs
+  launched stage by stage, of which no sweeper of Hydra's knows.
 - `BasicSweeper.split_arguments`: the jobs that are checked must be those that Hydra will launch.
 """
 
@@ -17,11 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra.version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from jepa_compare import __version__
@@ -65,6 +70,27 @@ def run_command(
         config_path=str(conf),
         config_name=name,
     )
+
+
+def launch_jobs(
+    args: argparse.Namespace,
+    conf: Path,
+    name: str,
+    task: Callable[[DictConfig], None],
+    jobs: Sequence[Sequence[str]],
+) -> None:
+    """Have the launcher that `args` choose run jobs, a list of overrides each."""
+    with composition(conf, args.config_dir):
+        own = GlobalHydra.instance().hydra
+        assert own is not None
+        config = own.compose_config(
+            name, list(args.overrides), RunMode.MULTIRUN, with_log_configuration=True
+        )
+        context = HydraContext(config_loader=own.config_loader, callbacks=Callbacks(config))
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=task, config=config
+        )
+        launcher.launch(jobs, initial_job_idx=0)
 
 
 @contextmanager

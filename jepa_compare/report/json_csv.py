@@ -17,11 +17,19 @@ alone. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
                        separable, decision, confounded [keys], note, sentence,
                        differences {seed: a - b}}]
+    tuning           [{study {as in study.json}, metric, smallest_effect, losses [TUNED],
+                       lengths [{length, answer, conclusion, scores {loss: MEAN}}]}], by study
     unswept          [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
 
     ESTIMATE         {n, missing, mean, low, high, sd, iqm, note, scores {seed: score}}
+    MEAN             {n, mean, low, high, scores {seed: score}}
+    TUNED            {loss, selected, trials [{number, values {key: value}, score, outcome,
+                      confirmed}], best_of [{budget, value, low, high}], collapsed SHARE,
+                      diverged SHARE, near_best, parameters [{key, selected, at_edge}], trial_score,
+                      confirmed MEAN, tuned MEAN, shipped MEAN, gain MEAN, curse, runs, seconds}
+    SHARE            {hits, of, low, high}
 
 Numbers that do not exist (no interval, no test) are null, and so are the differences of a pair
 with more than 200 seeds: the scores that they come from are in the rows.
@@ -42,6 +50,8 @@ from typing import Any
 from jepa_compare.comparison.differences import as_text
 from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Estimate, Pair
 from jepa_compare.comparison.runs import OUTCOMES
+from jepa_compare.comparison.tuning.results import LossTuning, Mean, Share, Tuning
+from jepa_compare.runs.codec import encode
 from jepa_compare.runs.untrusted import shown
 
 SCHEMA_VERSION = 3
@@ -65,7 +75,9 @@ def _fields(record: object, names: str) -> dict[str, Any]:
     return {name: _plain(getattr(record, name)) for name in names.split()}
 
 
-def _with_interval(record: Estimate | Pair, before: str, after: str) -> dict[str, Any]:
+def _with_interval(
+    record: Estimate | Pair | Mean | Share, before: str, after: str
+) -> dict[str, Any]:
     low, high = record.interval or (None, None)
     return _fields(record, before) | {"low": low, "high": high} | _fields(record, after)
 
@@ -84,6 +96,40 @@ def _pair(pair: Pair) -> dict[str, Any]:
         # With all pairs of many seeds these would be hundreds of megabytes; the scores are above.
         "differences": _plain(pair.differences) if seeds <= _MOST_DIFFERENCES else None,
     }
+
+
+def _tuning(tuning: Tuning) -> dict[str, Any]:
+    return {
+        "study": encode(tuning.study),
+        "metric": tuning.metric.key,
+        "smallest_effect": tuning.smallest_effect,
+        "losses": [_tuned(loss) for loss in tuning.losses],
+        "lengths": [
+            _fields(at, "length answer conclusion")
+            | {"scores": {loss: _mean(mean) for loss, mean in at.scores.items()}}
+            for at in tuning.lengths
+        ],
+    }
+
+
+def _tuned(loss: LossTuning) -> dict[str, Any]:
+    means = ("confirmed", "tuned", "shipped", "gain")
+    return {
+        **_fields(loss, "loss selected"),
+        "trials": [_fields(t, "number values score outcome confirmed") for t in loss.trials],
+        "best_of": [_fields(best, "budget value low high") for best in loss.best_of],
+        "collapsed": _with_interval(loss.collapsed, "hits of", ""),
+        "diverged": _with_interval(loss.diverged, "hits of", ""),
+        "near_best": loss.near_best,
+        "parameters": [_fields(p, "key selected at_edge") for p in loss.parameters],
+        "trial_score": _plain(loss.trial_score),
+        **{name: _mean(getattr(loss, name)) for name in means},
+        **_fields(loss, "curse runs seconds"),
+    }
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    return _with_interval(mean, "n mean", "scores")
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -122,6 +168,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             for reference in comparison.references
         ],
         "pairs": [_pair(pair) for pairs in comparison.pairs.values() for pair in pairs],
+        "tuning": [_tuning(tuning) for tuning in comparison.tuning],
         "unswept": [_fields(setting, "key values apart") for setting in comparison.unswept],
         "provenance": _plain(comparison.provenance),
         "left_out": [_fields(item, "path what reason count") for item in comparison.left_out],

@@ -18,6 +18,15 @@ from jepa_compare.report.tables import (
     provenance_table,
     seeds_line,
 )
+from jepa_compare.report.tuning import (
+    BUDGET_LEGEND,
+    GAIN_LEGEND,
+    answers,
+    budget_table,
+    gain_table,
+    protocol,
+    settings_table,
+)
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
 
@@ -48,6 +57,11 @@ def markdown(comparison: Comparison) -> str:
             table(pair_table(pairs, primary)),
             PAIR_LEGEND,
         ]
+    for tuning in comparison.tuning:
+        parts += ["## Tuning", escape(protocol(tuning))]
+        parts += [table(gain_table(tuning)), GAIN_LEGEND]
+        parts += [f"{what}. {escape(sentence)}" for what, sentence in answers(tuning)]
+        parts += [table(budget_table(tuning)), BUDGET_LEGEND, table(settings_table(tuning))]
     other = exploratory_table(comparison)
     if other.lines:
         parts += ["## Exploratory: other downstream metrics", table(other), EXPLORATORY]

@@ -15,6 +15,13 @@ from jepa_compare.report.tables import (
     main_table,
     seeds_line,
 )
+from jepa_compare.report.tuning import (
+    budget_table,
+    gain_table,
+    protocol,
+    settings_table,
+    short_table,
+)
 
 _MOST_PAIRS = 15
 _MOST_WARNINGS = 20
@@ -39,6 +46,10 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     for combination in combinations(comparison) if whole else ():
         blocks.append(f"{combination.title}\n{combination.conclusion}\n{aligned(combination.grid)}")
     blocks.append("\n".join(_pair_lines(comparison, most)))
+    for tuning in comparison.tuning:
+        tables = [gain_table(tuning), budget_table(tuning), settings_table(tuning)]
+        of_study = tables if whole else [short_table(tuning)]
+        blocks += [f"Tuning\n{protocol(tuning)}", *map(aligned, of_study)]
     blocks.append("\n".join(_warning_lines(comparison, None if whole else _MOST_WARNINGS)))
     left_out = left_out_lines(comparison, None if whole else _MOST_LEFT_OUT)
     if left_out:
@@ -80,6 +91,7 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
         Text(LEGEND, style="dim"),
         Text(),
         *(Text(line) for line in _pair_lines(comparison, _MOST_PAIRS)),
+        *(Text(f"\n{line}") for line in _tuning_lines(comparison, width)),
         *([Text(), *warnings] if warnings else []),
         *([Text(), Text("Left out"), *left_out] if left_out else []),
     ]
@@ -118,6 +130,12 @@ def _pair_lines(comparison: Comparison, most: int) -> list[str]:
     ordered = sorted(pairs, key=lambda pair: (not pair.separable, bool(pair.note)))
     sentences = [pair.sentence for pair in ordered]
     return [f"- {line}" for line in first_lines(sentences, most, "more pairs, in the files")]
+
+
+def _tuning_lines(comparison: Comparison, width: int) -> list[str]:
+    """What each study did, and its short table as wide as fits."""
+    texts = ((protocol(t), aligned(short_table(t, width))) for t in comparison.tuning)
+    return [f"Tuning\n{said}\n{table}" for said, table in texts]
 
 
 def _warning_lines(comparison: Comparison, most: int | None) -> list[str]:

@@ -3,6 +3,12 @@
 They know nothing of runs and rows. This is the door: what other files use is named here.
 """
 
+from jepa_compare.comparison.statistics.best_of import (
+    BestOf,
+    median_best_of,
+    share_near_best,
+    wilson,
+)
 from jepa_compare.comparison.statistics.decisions import Answer, Decision, decide
 from jepa_compare.comparison.statistics.effects import (
     FEWEST_FOR_SHAPE,
@@ -28,6 +34,7 @@ __all__ = [
     "LEVEL",
     "POWER",
     "Answer",
+    "BestOf",
     "Decision",
     "MeanTest",
     "correlation_over_seeds",
@@ -35,13 +42,16 @@ __all__ = [
     "detectable_difference",
     "holm",
     "interquartile_mean",
+    "median_best_of",
     "paired_by_task",
     "power_to_decide",
     "probability_of_improvement",
     "sd_range",
     "seeds_to_decide",
+    "share_near_best",
     "sign_flip",
     "skewness_z",
     "t_test",
     "task_widening",
+    "wilson",
 ]

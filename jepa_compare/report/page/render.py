@@ -21,6 +21,7 @@ from jepa_compare.report.figures.figure import Figure, panel_svg
 from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
 from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
+from jepa_compare.report.page.tuning import study_sections
 from jepa_compare.report.tables import (
     EXPLORATORY,
     LEGEND,
@@ -33,6 +34,7 @@ from jepa_compare.report.tables import (
     pair_table,
     seeds_line,
 )
+from jepa_compare.report.tuning import BUDGET_LEGEND, GAIN_LEGEND
 from jepa_compare.runs.untrusted import shown
 
 _PAGE = Path(__file__).parent
@@ -130,6 +132,9 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "combinations": combinations(comparison)[:_MOST_COMBINATIONS],
         "pairs": pair_table(pairs[:_MOST_PAIRS], primary),
         "hidden_pairs": max(0, len(pairs) - _MOST_PAIRS),
+        "studies": study_sections(comparison),
+        "gain_legend": GAIN_LEGEND,
+        "budget_legend": BUDGET_LEGEND,
         "galleries": galleries(figure_data),
         "chosen": figure_data.chosen,
         "pictures": {label: of for label, of in figure_data.pictures.items() if of},
