@@ -24,6 +24,7 @@ from jepa_compare.comparison.scores import (
     references,
     score_matrix,
     scores_by_seed,
+    widening_by_tasks,
     worst_scores,
 )
 from jepa_compare.comparison.smallest_effect import smallest_effect
@@ -112,6 +113,7 @@ def compare(
         answer=answer,
         best=best_row(rows, main, tests, primary),
         correlation=correlation,
+        task_widening=conclusion.about_tasks(widening_by_tasks(rows, tests, primary)),
         conclusion=(
             *conclusion.write_conclusion(rows, main, tests, primary, baseline),
             *conclusion.about_pairing(correlation, primary),

@@ -6,6 +6,7 @@ pairs are dropped and counted). "healthy": only runs whose status is healthy.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
 from jepa_compare.comparison.statistics import Decision
 from jepa_compare.metrics import Metric
+from jepa_compare.runs.records import StatusNote
 
 AnalysisSet = Literal["all", "healthy"]
 ANALYSIS_SETS: tuple[AnalysisSet, ...] = ("all", "healthy")
@@ -60,6 +62,11 @@ class Row:
     """Target encoder: shared, stop_grad or ema."""
     averaged: tuple[str, ...] = ()
     """Swept settings that `by` left out: the row is a mean over their values."""
+
+    @property
+    def notes(self) -> Mapping[StatusNote, int]:
+        """Runs per note beside their status, those that occur."""
+        return Counter(note for run in self.runs for note in run.notes)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -152,6 +159,20 @@ class TopGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TaskWidening:
+    """How much wider the intervals of a success rate would be if the tasks, too, were a sample."""
+
+    tasks: int
+    """That the rate is a mean over."""
+    row: float
+    """Factor for the interval of a row's mean, median over rows; NaN where it is not known."""
+    difference: float
+    """Factor for that of a paired difference, median over pairs."""
+    sentence: str = ""
+    """The same in words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UnsweptSetting:
     """A key that differs between runs and is not an axis."""
 
@@ -195,6 +216,8 @@ class Comparison:
     correlation: float
     """Of the rows' scores over seeds, in the primary metric; pairing multiplied the variance of a
     difference by 1 minus this. NaN where fewer than three seeds are shared."""
+    task_widening: TaskWidening | None
+    """Of the primary metric; None where that is no success rate, or nothing can be said."""
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]

@@ -3,10 +3,8 @@
 import re
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.report.legends import EXPLORATORY, PAIR_LEGEND, main_legend, seeds_line
 from jepa_compare.report.tables import (
-    EXPLORATORY,
-    LEGEND,
-    PAIR_LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
@@ -15,7 +13,6 @@ from jepa_compare.report.tables import (
     main_table,
     pair_table,
     provenance_table,
-    seeds_line,
 )
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
@@ -32,7 +29,7 @@ def markdown(comparison: Comparison) -> str:
     primary = comparison.primary
     parts = [f"# Comparison by {escape(primary.label)}", seeds_line(comparison) + "."]
     parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.conclusion))
-    parts += ["## All runs", table(main_table(comparison)), LEGEND]
+    parts += ["## All runs", table(main_table(comparison)), main_legend(comparison)]
     if analysis_sets_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
     for combination in combinations(comparison):

@@ -3,8 +3,8 @@
 import io
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.report.legends import main_legend, seeds_line
 from jepa_compare.report.tables import (
-    LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
@@ -12,7 +12,6 @@ from jepa_compare.report.tables import (
     left_out_lines,
     main_columns,
     main_table,
-    seeds_line,
 )
 
 _MOST_PAIRS = 15
@@ -30,7 +29,7 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     blocks = [
         _heading(comparison),
         "\n".join(comparison.conclusion if whole else comparison.conclusion[:3]),
-        aligned(main_table(comparison)) + f"\n{LEGEND}",
+        aligned(main_table(comparison)) + f"\n{main_legend(comparison)}",
     ]
     if whole and analysis_sets_differ(comparison):
         blocks.append("Healthy runs only\n" + aligned(main_table(comparison, "healthy")))
@@ -56,9 +55,12 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
 
     grid = _fitting(comparison, width)
     table = Table(box=SIMPLE, pad_edge=False, header_style="bold")
+    over = [text for title, span in grid.groups for text in (title, *[""] * (span - 1))]
     for index, title in enumerate(grid.header):
         number = grid.left <= index < len(grid.header) - 1
-        table.add_column(Text(title), justify="right" if number else "left", overflow="fold")
+        table.add_column(
+            Text(f"{over[index]}\n{title}"), justify="right" if number else "left", overflow="fold"
+        )
     for index, line in enumerate(grid.lines):
         if index in grid.sections:
             table.add_section()
@@ -73,7 +75,7 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
         *(Text(sentence) for sentence in comparison.conclusion[:3]),
         Text(),
         table,
-        Text(LEGEND, style="dim"),
+        Text(main_legend(comparison), style="dim"),
         Text(),
         *(Text(line) for line in _pair_lines(comparison, _MOST_PAIRS)),
         *([Text(), *warnings] if warnings else []),
@@ -92,7 +94,7 @@ def _fitting(comparison: Comparison, width: int) -> Grid:
     """The main table with as many columns, from the left, as fit beside the outcomes."""
     metrics = main_columns(comparison)
     grid = main_table(comparison, columns=metrics)
-    while len(metrics) > 1 and len(aligned(grid).partition("\n")[0]) + 24 > width:
+    while len(metrics) > 1 and len(aligned(grid).splitlines()[1]) + 24 > width:
         metrics = metrics[:-1]
         grid = main_table(comparison, columns=metrics)
     return grid
@@ -133,9 +135,19 @@ def aligned(grid: Grid) -> str:
         return "  ".join(padded).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    lines = [line(grid.header), rule]
+    lines = [*_group_line(grid, widths), line(grid.header), rule]
     for index, cells in enumerate(grid.lines):
         if index in grid.sections:
             lines.append(rule)
         lines.append(line(cells))
     return "\n".join(lines)
+
+
+def _group_line(grid: Grid, widths: list[int]) -> list[str]:
+    """The titles over groups of columns, each drawn out to its group's width."""
+    parts, column = [], 0
+    for title, span in grid.groups:
+        width = sum(widths[column : column + span]) + 2 * (span - 1)
+        parts.append(f"{title} ".ljust(width, "-")[:width] if title else " " * width)
+        column += span
+    return ["  ".join(parts).rstrip()] if grid.groups else []
