@@ -24,6 +24,7 @@ from jepa_compare.comparison.scores import (
     references,
     score_matrix,
     scores_by_seed,
+    widening_by_tasks,
     worst_scores,
 )
 from jepa_compare.comparison.smallest_effect import smallest_effect
@@ -128,6 +129,7 @@ def compare(
         answer=answer,
         best=None if turns_over(tuning) else best_row(rows, main, tests, primary),
         correlation=correlation,
+        task_widening=conclusion.about_tasks(widening_by_tasks(rows, tests, primary)),
         conclusion=(
             *with_lengths(
                 conclusion.write_conclusion(rows, main, tests, primary, baseline), tuning

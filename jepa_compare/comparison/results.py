@@ -6,6 +6,7 @@ pairs are dropped and counted). "healthy": only runs whose status is healthy.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,7 @@ from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
 from jepa_compare.comparison.statistics import Decision
 from jepa_compare.comparison.tuning.results import Tuning
 from jepa_compare.metrics import Metric
+from jepa_compare.runs.records import StatusNote
 
 AnalysisSet = Literal["all", "healthy"]
 ANALYSIS_SETS: tuple[AnalysisSet, ...] = ("all", "healthy")
@@ -65,6 +67,11 @@ class Row:
     """What a number in the label stands for: "data=maze, lr=0.001"."""
     unsaid: Mapping[str, str] = field(default_factory=dict)
     """Key to "lr=0.001", of settings that most rows share and that no label then names."""
+
+    @property
+    def notes(self) -> Mapping[StatusNote, int]:
+        """Runs per note beside their status, those that occur."""
+        return Counter(note for run in self.runs for note in run.notes)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -157,6 +164,20 @@ class TopGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TaskWidening:
+    """How much wider the intervals of a success rate would be if the tasks, too, were a sample."""
+
+    tasks: int
+    """That the rate is a mean over."""
+    row: float
+    """Factor for the interval of a row's mean, median over rows; NaN where it is not known."""
+    difference: float
+    """Factor for that of a paired difference, median over pairs."""
+    sentence: str = ""
+    """The same in words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UnsweptSetting:
     """A key that differs between runs and is not an axis."""
 
@@ -202,6 +223,8 @@ class Comparison:
     correlation: float
     """Of the rows' scores over seeds, in the primary metric; pairing multiplied the variance of a
     difference by 1 minus this. NaN where fewer than three seeds are shared."""
+    task_widening: TaskWidening | None
+    """Of the primary metric; None where that is no success rate, or nothing can be said."""
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]

@@ -8,10 +8,12 @@ alone. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
     schema_version   3
     primary, smallest_effect, baseline, best, answer {top, beaten [{row, by, at_least,
                      by_less_than}], equal, unranked},
+                     task_widening {tasks, row, difference, sentence} or null,
                      conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
     rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
-                       counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
+                       counts {outcome: runs}, notes {note: runs},
+                       estimates {all|healthy: {metric key: ESTIMATE}}}]
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, analysis_set, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
@@ -35,8 +37,8 @@ Numbers that do not exist (no interval, no test) are null, and so are the differ
 with more than 200 seeds: the scores that they come from are in the rows.
 
 experiment_comparison_results.json has one entry per run: {"schema_version": 1, "runs": [{name,
-seed, hash, path, row, outcome, reason, axes, metrics, untrained, cost}]}. comparison.csv has one
-line per analysis set, row or reference, and metric.
+seed, hash, path, row, outcome, notes, reason, axes, metrics, untrained, cost}]}. comparison.csv
+has one line per analysis set, row or reference, and metric.
 """
 
 import csv
@@ -45,13 +47,14 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jepa_compare.comparison.differences import as_text
 from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Estimate, Pair
 from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.comparison.tuning.results import LossTuning, Mean, Share, Tuning
 from jepa_compare.runs.codec import encode
+from jepa_compare.runs.records import StatusNote
 from jepa_compare.runs.untrusted import shown
 
 SCHEMA_VERSION = 3
@@ -144,13 +147,15 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 _fields(b, "row by at_least by_less_than") for b in comparison.answer.beaten
             ],
         },
+        "task_widening": comparison.task_widening
+        and _fields(comparison.task_widening, "tasks row difference sentence"),
         "metrics": [
             _fields(metric, "key label unit better downstream")
             | {"skewed": metric.key in comparison.skewed}
             for metric in comparison.metrics
         ],
         "rows": [
-            _fields(row, "label axes unswept target seeds counts")
+            _fields(row, "label axes unswept target seeds counts notes")
             | {
                 "estimates": {
                     analysis_set: {
@@ -183,7 +188,7 @@ def runs_record(comparison: Comparison) -> dict[str, Any]:
             {
                 **_fields(run, "name seed hash path"),
                 "row": row.label,
-                **_fields(run, "outcome reason"),
+                **_fields(run, "outcome notes reason"),
                 "axes": _plain(row.axes),
                 **_fields(run, "metrics untrained cost"),
             }
@@ -200,8 +205,20 @@ def csv_text(comparison: Comparison) -> str:
     numbers = ("n", "missing", "mean", "low", "high", "sd", "iqm")
     axes = tuple(comparison.rows[0].axes)
     keys = [_safe(axis) for axis in axes]
+    notes = get_args(StatusNote)
     writer.writerow(
-        ("kind", "analysis_set", "row", "target", *keys, "metric", *numbers, "note", *OUTCOMES)
+        (
+            "kind",
+            "analysis_set",
+            "row",
+            "target",
+            *keys,
+            "metric",
+            *numbers,
+            "note",
+            *OUTCOMES,
+            *notes,
+        )
     )
 
     def line(head: tuple[str, ...], key: str, estimate: Estimate, counts: list[int]) -> None:
@@ -213,6 +230,7 @@ def csv_text(comparison: Comparison) -> str:
         for row in comparison.rows:
             settings = [as_text(row.axes.get(axis)) for axis in axes]
             counts = [row.counts.get(outcome, 0) for outcome in OUTCOMES]
+            counts += [row.notes.get(note, 0) for note in notes]
             for metric in comparison.metrics:
                 estimate = comparison.estimate(row, metric, analysis_set)
                 head = ("row", analysis_set, row.label, row.target, *settings)

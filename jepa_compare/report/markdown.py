@@ -4,10 +4,8 @@ import re
 
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.comparison.rows import legend, lines_above
+from jepa_compare.report.legends import EXPLORATORY, PAIR_LEGEND, main_legend, seeds_line
 from jepa_compare.report.tables import (
-    EXPLORATORY,
-    LEGEND,
-    PAIR_LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
@@ -16,7 +14,6 @@ from jepa_compare.report.tables import (
     main_table,
     pair_table,
     provenance_table,
-    seeds_line,
 )
 from jepa_compare.report.tuning import (
     BUDGET_LEGEND,
@@ -44,7 +41,10 @@ def markdown(comparison: Comparison) -> str:
     parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.conclusion))
     parts += ["## All runs", *map(escape, lines_above(comparison.rows, comparison.shared))]
     parts.append(table(main_table(comparison)))
-    parts += ["\n".join(f"- {escape(line)}" for line in legend(comparison.rows)), LEGEND]
+    parts += [
+        "\n".join(f"- {escape(line)}" for line in legend(comparison.rows)),
+        main_legend(comparison),
+    ]
     if analysis_sets_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
     for combination in combinations(comparison):

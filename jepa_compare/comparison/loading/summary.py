@@ -90,6 +90,7 @@ def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
     return replace(
         run,
         status=summary.status,
+        notes=tuple(summary.notes),
         reason=_why(summary) or run.reason,
         metrics=_metrics(summary.metrics, layout.SUMMARY),
         untrained=_metrics(summary.untrained, layout.SUMMARY),

@@ -19,20 +19,17 @@ from jepa_compare.comparison.runs import OUTCOMES
 from jepa_compare.report.figure_data import FigureData, Picture
 from jepa_compare.report.figures.figure import Figure, panel_svg
 from jepa_compare.report.figures.style import MARKER_PATHS, VARIABLES, row_style
+from jepa_compare.report.legends import EXPLORATORY, PAIR_LEGEND, main_legend, seeds_line
 from jepa_compare.report.page import page_tables as tables
 from jepa_compare.report.page.episodes import galleries
 from jepa_compare.report.page.tuning import study_sections
 from jepa_compare.report.tables import (
-    EXPLORATORY,
-    LEGEND,
-    PAIR_LEGEND,
     analysis_sets_differ,
     combinations,
     exploratory_table,
     left_out_lines,
     main_table,
     pair_table,
-    seeds_line,
 )
 from jepa_compare.report.tuning import BUDGET_LEGEND, GAIN_LEGEND
 from jepa_compare.runs.untrusted import shown
@@ -122,7 +119,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "marker_paths": MARKER_PATHS,
         "main": main,
         "hidden_rows": hidden_rows,
-        "legend": LEGEND,
+        "legend": main_legend(comparison),
         "above": lines_above(comparison.rows, comparison.shared),
         "row_legend": legend(comparison.rows),
         "pair_legend": PAIR_LEGEND,
