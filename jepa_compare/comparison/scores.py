@@ -137,7 +137,7 @@ def _outcomes(row: Row, kind: str | None) -> _Outcomes:
     """Success by task, by (seed, evaluation); the mean where a seed has several runs."""
     found: dict[tuple[int, str | None], list[Float[np.ndarray, " tasks"]]] = defaultdict(list)
     for run in row.runs:
-        if run.status is not None and kind in run.tasks:
+        if run.status is not None and kind is not None and kind in run.tasks:
             found[run.seed, run.evaluation].append(run.tasks[kind].success)
     return {
         key: np.mean(arrays, axis=0)

@@ -232,7 +232,7 @@ def test_rows_of_one_loss_name_it_and_what_all_runs_share_is_said_once(tmp_path:
     assert comparison.shared == ("training.batch_size=64",)
     text = plain_text(comparison)
     assert text.count("training.batch_size") == 1
-    assert "\nThe same in all runs: training.batch_size=64.\n\nrow " in text
+    assert "\nThe same in all runs: training.batch_size=64.\n\n" in text
 
 
 def test_names_of_unrelated_sweeps_are_short(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_more_rows_than_can_be_corrected_for_need_a_baseline(
     comparison = compare(load_runs(tmp_path))
     assert not comparison.pairs["all", comparison.primary.key]
     assert comparison.conclusion[0].startswith("5 rows are too many to test every pair")
-    named = compare(load_runs(tmp_path), baseline="lr=1.5")
+    named = compare(load_runs(tmp_path), baseline="vicreg · lr=1.5")
     assert len(named.pairs["all", named.primary.key]) == 4
 
 

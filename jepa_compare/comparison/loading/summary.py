@@ -16,6 +16,7 @@ from types import NoneType
 
 import numpy as np
 
+from jepa_compare.comparison.loading.descriptions import read_descriptions
 from jepa_compare.comparison.loading.verify import (
     Contradiction,
     Digests,
@@ -28,7 +29,6 @@ from jepa_compare.comparison.runs import Floor, Run, TaskRows, What
 from jepa_compare.metrics import PREFIX, describe
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.descriptions import read_descriptions
 from jepa_compare.runs.digests import file_digest
 from jepa_compare.runs.evaluation_records import Column, EvaluationFile, FloorFile
 from jepa_compare.runs.reader import read_record
