@@ -28,13 +28,13 @@ from jepa_compare.comparison.scores import (
     worst_scores,
 )
 from jepa_compare.comparison.smallest_effect import smallest_effect
-from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
 from jepa_compare.comparison.tuning.selection import describe_progress, split_studies
 from jepa_compare.comparison.tuning.summary import Compared, summarise
 from jepa_compare.comparison.tuning.words import turns_over, with_lengths
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
+from jepa_compare.statistics import correlation_over_seeds, skewness_z
 
 _SKEWED = 2.0  # standard errors away from the skewness of normal samples
 _MOST_METRICS = 100

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from jepa_compare.comparison.results import Estimate, Pair, Row, TaskWidening, TopGroup
-from jepa_compare.comparison.statistics import ALPHA
 from jepa_compare.comparison.top_group import find_top, is_better, winner
 from jepa_compare.metrics import Metric
+from jepa_compare.statistics import ALPHA
 
 
 def p_text(p: float) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
-from jepa_compare.comparison.statistics import Decision
 from jepa_compare.comparison.tuning.results import Tuning
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.records import StatusNote
+from jepa_compare.statistics import Decision
 
 AnalysisSet = Literal["all", "healthy"]
 ANALYSIS_SETS: tuple[AnalysisSet, ...] = ("all", "healthy")

@@ -23,14 +23,14 @@ from jepa_compare.comparison.results import (
     TaskWidening,
 )
 from jepa_compare.comparison.runs import Floor, Run
-from jepa_compare.comparison.statistics import (
+from jepa_compare.metrics import Metric
+from jepa_compare.references import reference_policies
+from jepa_compare.statistics import (
     FEWEST_FOR_SHAPE,
     interquartile_mean,
     t_test,
     task_widening,
 )
-from jepa_compare.metrics import Metric
-from jepa_compare.references import reference_policies
 
 Worst = Mapping[str, float]
 """By metric key: what a diverged run counts with."""

@@ -9,11 +9,11 @@ from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
 from jepa_compare.comparison.smallest_effect import recorded_effects
-from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
 from jepa_compare.comparison.tuning.results import Tuning
 from jepa_compare.comparison.tuning.words import about_studies
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.identity import HARMLESS
+from jepa_compare.statistics import FEWEST_FOR_SHAPE
 
 ENOUGH_TASKS = 100
 """Evaluation tasks below which methods of the usual quality cannot be told apart."""

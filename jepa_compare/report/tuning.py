@@ -3,10 +3,10 @@
 import math
 
 from jepa_compare.comparison.conclusion import interval_text, plural
-from jepa_compare.comparison.statistics import BestOf
 from jepa_compare.comparison.tuning.results import LossTuning, Mean, Share, Tuning
 from jepa_compare.metrics import Metric
 from jepa_compare.report.tables import Grid, full_name
+from jepa_compare.statistics import BestOf
 
 GAIN_LEGEND = (
     "Fresh: seeds and tasks that no selection saw; ± is half of the 95 % t-interval over seeds,"

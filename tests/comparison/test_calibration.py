@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jepa_compare.comparison.statistics import holm, t_test
+from jepa_compare.statistics import holm, t_test
 from tests.support.claims import claims, false_on_page, promise, promise_from_pilot
 from tests.support.simulated import LOSSES, SYMMETRIC, TRUTHS, Share, Truth, simulate
 from tests.support.simulated_trials import TRIALS, bounds_hold, dodge_band_covers

@@ -10,9 +10,9 @@ import scipy.stats
 
 from jepa_compare.comparison import compare, load_runs
 from jepa_compare.comparison import pairs as pairing
-from jepa_compare.comparison.statistics import holm
 from jepa_compare.report.tables import combinations
 from jepa_compare.runs import layout
+from jepa_compare.statistics import holm
 from tests.support.scored import RMSE, pair_of, write_scores
 from tests.support.signing import sign
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run

@@ -8,8 +8,8 @@ import pytest
 
 from jepa_compare.comparison import compare, load_runs
 from jepa_compare.comparison.runs import Run, Runs, TaskRows
-from jepa_compare.comparison.statistics import task_widening
 from jepa_compare.runs import layout
+from jepa_compare.statistics import task_widening
 from tests.support.signing import resign
 from tests.support.simulated import make_run
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from jepa_compare.comparison.statistics import median_best_of
+from jepa_compare.statistics import median_best_of
 from tests.support.simulated import Share
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]

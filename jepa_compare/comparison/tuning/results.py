@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from jepa_compare.comparison.runs import Outcome
-from jepa_compare.comparison.statistics import BestOf, t_test, wilson
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.study_records import SearchRange, StudyFile
+from jepa_compare.statistics import BestOf, t_test, wilson
 
 EDGE = 0.1
 """Of a range, on its scale: a selected value that lies so close to an end is warned of."""

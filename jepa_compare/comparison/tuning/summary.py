@@ -14,7 +14,6 @@ from jepa_compare.comparison.rows import group_rows
 from jepa_compare.comparison.runs import Run
 from jepa_compare.comparison.scores import Worst, estimate, score, scores_by_seed, worst_scores
 from jepa_compare.comparison.smallest_effect import smallest_effect
-from jepa_compare.comparison.statistics import median_best_of, share_near_best
 from jepa_compare.comparison.top_group import find_top
 from jepa_compare.comparison.tuning.records import StudyRuns
 from jepa_compare.comparison.tuning.results import (
@@ -27,6 +26,7 @@ from jepa_compare.comparison.tuning.results import (
     Tuning,
 )
 from jepa_compare.metrics import Metric, describe
+from jepa_compare.statistics import median_best_of, share_near_best
 
 _COLLAPSED = ("complete_collapse", "no_better_than_untrained")
 

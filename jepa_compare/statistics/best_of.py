@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.statistics.intervals import LEVEL
+from jepa_compare.statistics.intervals import LEVEL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jepa_compare.comparison.statistics import median_best_of, share_near_best, wilson
+from jepa_compare.statistics import median_best_of, share_near_best, wilson
 
 
 def test_the_value_is_the_median_of_all_draws_with_replacement() -> None:
