@@ -72,6 +72,11 @@ def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:
 
 
 def _about_tuning(rows: Sequence[Row]) -> list[str]:
+    if all(run.study is not None for row in rows for run in row.runs):
+        return [
+            "Every loss was tuned with the same budget. The intervals are given the settings that"
+            " were selected: another tuning may select others."
+        ]
     losses = Counter(row.runs[0].loss for row in rows)
     several = [loss for loss, count in losses.items() if count > 1]
     warnings: list[str] = []
@@ -80,12 +85,7 @@ def _about_tuning(rows: Sequence[Row]) -> list[str]:
             f"Rows differ in settings of {listed(several)}: the best of several settings looks"
             " better than it is (winner's curse). Run the chosen one again with fresh seeds."
         )
-    if all(run.study is not None for row in rows for run in row.runs):
-        warnings.append(
-            "Every loss was tuned with the same budget. The intervals are given the settings that"
-            " were selected: another tuning may select others."
-        )
-    elif len(losses) > 1:
+    if len(losses) > 1:
         warnings.append(
             "Not tuned: learning rate and weights are as shipped, picked by hand, or as given on"
             " the command line. Others may change the order."

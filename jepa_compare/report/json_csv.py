@@ -20,7 +20,7 @@ alone. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
                        separable, decision, confounded [keys], note, sentence,
                        differences {seed: a - b}}]
     tuning           [{study {as in study.json}, metric, smallest_effect, losses [TUNED],
-                       lengths [{length, answer, conclusion, scores {loss: MEAN}}]}], by study
+                       lengths [{length, answer, conclusion, scores {loss: MEAN}}]}]
     unswept          [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
