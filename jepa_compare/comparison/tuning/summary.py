@@ -152,7 +152,7 @@ def _at_length(
 ) -> AtLength:
     """The same comparison at another length, a family of tests of its own."""
     primary, members = compared.primary, runs.longer[length]
-    rows = group_rows(members, Differences(axes=(LOSS,), unswept=()))
+    rows = group_rows(members, Differences(axes=(LOSS,), unswept=(), settings=()))
     estimates = {
         row.label: estimate(scores_by_seed(row, primary, "all", worst), len(row.seeds))
         for row in rows
