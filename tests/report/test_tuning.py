@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from jepa_compare.comparison import Comparison, compare, load_runs
-from jepa_compare.comparison.statistics import BestOf
 from jepa_compare.comparison.tuning.results import Share, Tuning
 from jepa_compare.metrics import PRIMARY, describe
 from jepa_compare.report import json_csv
@@ -29,6 +28,7 @@ from jepa_compare.report.tuning import (
     share_text,
     short_table,
 )
+from jepa_compare.statistics import BestOf
 from tests.report.test_outputs import documented
 from tests.support.pages import Reader
 

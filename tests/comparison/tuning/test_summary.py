@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from jepa_compare.comparison import Comparison, Run, Runs, compare, load_runs
-from jepa_compare.comparison.statistics import median_best_of, t_test
 from jepa_compare.comparison.tuning.results import Tuning
 from jepa_compare.comparison.tuning.selection import select
 from jepa_compare.runs.records import Study
 from jepa_compare.runs.study_records import StudyFile
+from jepa_compare.statistics import median_best_of, t_test
 from tests.support.synthetic_study import COLLAPSES_BELOW
 
 METRIC = "eval/success_detour"
