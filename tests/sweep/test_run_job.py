@@ -28,6 +28,7 @@ def command(directory: Path) -> list[str]:
     return [sys.executable, "-m", "jepa_compare.train", "--run", str(directory)]
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_its_directory(tmp_path: Path) -> None:
     directory = announced(tmp_path / "it's a run")
     config = (directory / layout.CONFIG).read_bytes()
@@ -40,6 +41,7 @@ def test_a_run_starts_from_its_directory(tmp_path: Path) -> None:
     assert again.stdout.endswith("is complete: skipped\n")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_is_continued(tmp_path: Path) -> None:
     directory = announced(tmp_path / "run", "training.steps=200", "training.checkpoint_interval=20")
     with subprocess.Popen(command(directory), stderr=subprocess.PIPE, text=True) as process:
