@@ -91,7 +91,7 @@ def run_stages(command: CommandLine, launch: Callable[[Sequence[Job]], None]) ->
         if not all(settled(job) for job in todo):
             return  # `finish` says which
         known = {job.directory for job in command.jobs}
-        planned = command.study.jobs(list(command.study.following(directory)))
+        planned = command.study.jobs(command.study.following(directory))
         new = [job for job in planned if job.directory not in known]
         for job in new:
             require_same_use(job)

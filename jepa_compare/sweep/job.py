@@ -1,11 +1,17 @@
 """One run to be made: composed on a command line, or read from its directory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from jepa_compare.checks import ConfigError
+from jepa_compare.config.compose import identity_of
 from jepa_compare.config.schema import Config
 from jepa_compare.config.secrets import refuse_secrets
+from jepa_compare.config.typed import from_plain
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.layout import CONFIG
 from jepa_compare.runs.records import ConfigFile
@@ -20,6 +26,23 @@ class Job:
     directory: Path
     identity: ConfigFile
     """What the run's config.json holds."""
+
+
+@contextmanager
+def named(which: str) -> Iterator[None]:
+    """Let a ConfigError about one of several jobs say which one; "": there is only one."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{error} (in the job {which})" if which else str(error)) from error
+
+
+def job_of(cfg: DictConfig, directory: Path) -> Job:
+    """The job that a composition describes. Raises ConfigError for values out of range."""
+    identity = identity_of(cfg)
+    config = from_plain(Config, identity.config)
+    config.check()
+    return Job(config=config, directory=directory, identity=identity)
 
 
 def stored_job(directory: Path, *, trust: bool = False) -> Job:

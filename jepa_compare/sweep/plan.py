@@ -3,11 +3,9 @@
 A typo in the last value of a grid costs no compute.
 """
 
-import functools
 import secrets
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.config import bounds
-from jepa_compare.config.compose import compose, composition, identity_of
+from jepa_compare.config.compose import compose, composition
 from jepa_compare.config.errors import in_one_line
 from jepa_compare.config.hydra_internals import expand
-from jepa_compare.config.schema import Config
 from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.config.typed import from_plain
 from jepa_compare.sweep import processes
-from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.job import Job, job_of, named
 from jepa_compare.sweep.processes import ProcessSettings
 from jepa_compare.sweep.tuning.stages import StudyPlan
 from jepa_compare.sweep.tuning.study import SWEEPER, continued, study_of
@@ -77,7 +74,7 @@ def parse_command_line(
             refuse_sweep(base, swept)
         settings = _process_settings(base) if multirun else None
         tuned = base.hydra.sweeper._target_ == SWEEPER
-        plan = _study_plan(overrides, base, config_dir, multirun) if tuned else None
+        plan = _study_plan(overrides, base, multirun) if tuned else None
         for override in () if tuned else parsed:
             if override.key_or_group.split(".")[0] == "tuning":
                 raise ConfigError(
@@ -100,10 +97,13 @@ def parse_command_line(
             swept |= {str(key) for key in base.hydra.sweeper.params or {}}
         jobs: list[Job] = []
         for job in lists:
-            jobs.append(_composed(job, swept, multirun=multirun))
+            which = " ".join(o for o in job if o.partition("=")[0] in swept)
+            with named(which), in_one_line(job):
+                cfg = compose(job)
+                jobs.append(job_of(cfg, _directory(cfg, multirun=multirun)))
     if plan is not None:
-        jobs = plan.jobs(list(plan.trials()))
-        jobs += plan.jobs(list(plan.following(jobs[0].directory.parent)))
+        jobs = plan.jobs(plan.trials())
+        jobs += plan.jobs(plan.following(jobs[0].directory.parent))
     return CommandLine(
         jobs=jobs,
         overrides=overrides,
@@ -131,46 +131,16 @@ def refuse_sweep(base: DictConfig, swept: Collection[str]) -> None:
         )
 
 
-def _study_plan(
-    overrides: Sequence[str], base: DictConfig, config_dir: str | None, multirun: bool
-) -> StudyPlan:
+def _study_plan(overrides: Sequence[str], base: DictConfig, multirun: bool) -> StudyPlan:
     """The study of a command line, as it begins or goes on in its sweep."""
     if not multirun:
         raise ConfigError("hydra/sweeper=tune: a study is many runs; add -m")
-    study, fixed = study_of(OverridesParser.create().parse_overrides(list(overrides)), base)
-    study = continued(study, Path(compose(fixed).hydra.sweep.dir))
-    swept = {"aux_loss", "seed"} | {key for loss in study.losses.values() for key in loss.space}
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    study, compositions = study_of(parsed, base)
+    directory = Path(next(iter(compositions.values())).hydra.sweep.dir)
     return StudyPlan(
-        study=study,
-        fixed=fixed,
-        steps=base.training.steps,
-        compose=functools.partial(_composed, swept=swept, multirun=True),
-        config_dir=config_dir,
+        study=continued(study, directory), steps=base.training.steps, compositions=compositions
     )
-
-
-def _composed(overrides: list[str], swept: Collection[str], *, multirun: bool) -> Job:
-    with named(overrides, swept), in_one_line(overrides):
-        cfg = compose(overrides)
-        return job_of(cfg, _directory(cfg, multirun=multirun))
-
-
-@contextmanager
-def named(overrides: Sequence[str], swept: Collection[str]) -> Iterator[None]:
-    """Let a ConfigError about one of several jobs say which one, by what was swept."""
-    try:
-        yield
-    except ConfigError as error:
-        which = " ".join(o for o in overrides if o.partition("=")[0] in swept)
-        raise ConfigError(f"{error} (in the job {which})" if which else str(error)) from error
-
-
-def job_of(cfg: DictConfig, directory: Path) -> Job:
-    """The job that a composition describes. Raises ConfigError for values out of range."""
-    identity = identity_of(cfg)
-    config = from_plain(Config, identity.config)
-    config.check()
-    return Job(config=config, directory=directory, identity=identity)
 
 
 def _directory(cfg: DictConfig, *, multirun: bool) -> Path:

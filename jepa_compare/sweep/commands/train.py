@@ -22,8 +22,8 @@ from jepa_compare.runs.lock import Locked
 from jepa_compare.runs.writer import read_config
 from jepa_compare.sweep import forecast, preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, run_stages, sweep
-from jepa_compare.sweep.job import Job
-from jepa_compare.sweep.plan import job_of, parse_command_line
+from jepa_compare.sweep.job import Job, job_of
+from jepa_compare.sweep.plan import parse_command_line
 from jepa_compare.sweep.run_status import record_death
 from jepa_compare.sweep.tuning.stages import describe
 from jepa_compare.system.interrupts import Interrupted

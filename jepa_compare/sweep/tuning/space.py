@@ -64,7 +64,8 @@ def _range(key: str, spec: Any, value: Any, shared: bool) -> SearchRange:
             raise refused(f"factor={factor}, must be above 1, and not of scale linear")
         low, high = value / factor, value * factor
         if scale == "log_one_minus":
-            low, high = 1 - min(1.0, (1 - value) * factor), 1 - (1 - value) / factor
+            rest = min(1.0, (1 - value) * factor), (1 - value) / factor
+            low, high = (round(1 - part, 12) for part in rest)
     else:
         low, high = numbers["low"], numbers["high"]
     inside = {"log": low > 0, "log_one_minus": high < 1, "linear": True}[scale]

@@ -1,20 +1,22 @@
 """The stages of a study as jobs: which runs are to be made now, as the directories say."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import composition
+from jepa_compare.config.compose import as_override, changed
 from jepa_compare.runs.layout import CONFIG, STUDY
 from jepa_compare.runs.records import Stage, Study
 from jepa_compare.runs.study_records import StudyFile, StudyLoss
 from jepa_compare.runs.writer import read_config, read_summary
-from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.job import Job, job_of, named
 from jepa_compare.sweep.processes import command
 
-Planned = tuple[list[str], Study]
-"""The overrides of a run, and what it is for."""
+Planned = tuple[StudyLoss, dict[str, bool | int | float], Study]
+"""The loss of a run, what is set beside it, and what the run is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,22 +24,20 @@ class StudyPlan:
     """A study and how its runs are composed."""
 
     study: StudyFile
-    fixed: list[str]
-    """Overrides that all runs share."""
     steps: int
     """`training.steps` of the study."""
-    compose: Callable[[list[str]], Job]
-    """From the overrides of one run, within a composition."""
-    config_dir: str | None
-    """A user's own, as in `composition`."""
+    compositions: Mapping[str, DictConfig]
+    """Of the shipped losses, by option."""
 
-    def jobs(self, planned: Sequence[Planned]) -> list[Job]:
+    def jobs(self, planned: Iterable[Planned]) -> list[Job]:
         """Compose and check runs."""
         jobs: list[Job] = []
-        with composition(self.config_dir):
-            for overrides, study in planned:
-                job = self.compose(overrides)
-                jobs.append(replace(job, identity=replace(job.identity, study=study)))
+        for loss, values, study in planned:
+            cfg = changed(self.compositions[loss.option], values)
+            which = " ".join(f"{key}={as_override(value)}" for key, value in values.items())
+            with named(f"aux_loss={loss.option} {which}"):
+                job = job_of(cfg, Path(cfg.hydra.sweep.dir) / str(cfg.hydra.sweep.subdir))
+            jobs.append(replace(job, identity=replace(job.identity, study=study)))
         return jobs
 
     def trials(self) -> Iterator[Planned]:
@@ -85,16 +85,14 @@ class StudyPlan:
         self, loss: StudyLoss, stage: Stage, trial: int | None, seed: int, length: int = 1
     ) -> Planned:
         first = self.study.first_seed[stage]
-        overrides = [*self.fixed, f"aux_loss={loss.option}", f"seed={first + seed}"]
-        overrides.append(f"evaluation.seed={first}")
+        values: dict[str, bool | int | float] = {"seed": first + seed, "evaluation.seed": first}
         if trial is not None:
-            overrides += [f"{key}={values[trial]!r}" for key, values in loss.values.items()]
+            values |= {key: of_trials[trial] for key, of_trials in loss.values.items()}
         if length > 1:
-            overrides.append(f"training.steps={self.steps * length}")
+            values["training.steps"] = self.steps * length
         if stage != "report":
-            overrides.append("evaluation.figures.enabled=false")  # nobody looks at them
-        study = Study(id=self.study.id, stage=stage, trial=trial, length=length)
-        return overrides, study
+            values["evaluation.figures.enabled"] = False  # nobody looks at them
+        return loss, values, Study(id=self.study.id, stage=stage, trial=trial, length=length)
 
 
 def require_same_use(job: Job) -> None:

@@ -37,8 +37,10 @@ _DEFAULT_SEARCH = {"weight": 10}
 _MAY_CHANGE = ("trials", "values", "versions")
 
 
-def study_of(parsed: Sequence[Override], base: DictConfig) -> tuple[StudyFile, list[str]]:
-    """The study that a command line asks for, and the overrides that all of its runs share.
+def study_of(
+    parsed: Sequence[Override], base: DictConfig
+) -> tuple[StudyFile, dict[str, DictConfig]]:
+    """The study that a command line asks for, and the composition of each loss, by option.
 
     `base` is the composition of what is not swept. Raises ConfigError for what a study cannot be.
     """
@@ -47,11 +49,12 @@ def study_of(parsed: Sequence[Override], base: DictConfig) -> tuple[StudyFile, l
     )
     bounds.check(settings, "tuning")
     options, fixed = _split(parsed, base)
+    compositions: dict[str, DictConfig] = {}
     losses: dict[str, StudyLoss] = {}
     metrics: set[str] = set()
     for option in options:
-        cfg = compose([*fixed, f"aux_loss={option}"])
-        config = plain(cfg)
+        compositions[option] = compose([*fixed, f"aux_loss={option}"])
+        config = plain(compositions[option])
         name = config["aux_loss"]["name"]
         if name in losses:
             raise ConfigError(f"aux_loss={losses[name].option},{option}: both are {name}")
@@ -73,7 +76,7 @@ def study_of(parsed: Sequence[Override], base: DictConfig) -> tuple[StudyFile, l
         losses=losses,
         versions=_versions(),
     )
-    return replace(study, id=files.content_hash(_lasting(study))), fixed
+    return replace(study, id=files.content_hash(_lasting(study))), compositions
 
 
 def _split(parsed: Sequence[Override], base: DictConfig) -> tuple[list[str], list[str]]:
