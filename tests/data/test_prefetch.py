@@ -27,7 +27,7 @@ def ahead(source, batch_size: int, frames: int, seed: int = 0) -> PrefetchedBatc
 # The kernels treat the last elements of a row in another way than the others, so that odd sizes
 # are the ones that would show where in a chunk a batch lies.
 @pytest.mark.parametrize(("batch_size", "frames"), [(33, 5), (5, 8), (32, 8)])
-@pytest.mark.parametrize("name", [n for n in NAMES if "random_wall" not in n])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_batch_does_not_depend_on_where_in_a_chunk_it_lies(name, batch_size, frames):
     source = build(name)
     batches = ahead(source, batch_size, frames, seed=7)

@@ -27,7 +27,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["losses", "step", "data", "start", "sweep", "checkpoint", "evaluation"]
+    "name", ["losses", "step", "data", "start", "sweep", "checkpoint", "evaluation", "answer"]
 )
 def test_every_benchmark_says_how_it_is_called(
     load: Any, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -152,3 +152,39 @@ def test_a_sweep_runs_the_same_jobs_both_ways(load: Any) -> None:
     assert "hydra/launcher=process" in at_once and "hydra/launcher=process" not in serial
     for shared in ("seed=0,1,2,3", "training=quick", "training.num_threads=1"):
         assert shared in serial and shared in at_once
+
+
+def test_each_second_belongs_to_the_innermost_phase(
+    load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, now = load("phases"), [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(module.os, "times", lambda: (now[0], 0.0, 2 * now[0], 0.0, now[0]))
+    phases = module.Phases()
+
+    def passing(seconds: float, then: Any = None) -> Any:
+        now[0] += seconds
+        return then() if then else None
+
+    interim = phases.timed("interim evaluations", lambda: passing(2))
+    passing(1)
+    phases.timed("training", lambda: passing(4, interim))()
+    with pytest.raises(ZeroDivisionError):
+        phases.timed("comparison", lambda: passing(8, lambda: 1 / 0))()
+    passing(16)
+    phases.count()
+    wall = {name: seconds[1] for name, seconds in phases.taken.items() if seconds[1]}
+    assert wall == {module.REST: 17, "interim evaluations": 2, "training": 4, "comparison": 8}
+    assert phases.taken["training"] == [12, 4]  # threads and children count
+
+
+def test_every_phase_is_a_function_of_the_package(load: Any) -> None:
+    for module, name in load("phases").FUNCTIONS.values():
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_two_commits_are_compared_within_a_repeat(load: Any) -> None:
+    taken = {"this": {"training": [[1.0, 5.0], [10.0, 5.0]]}}
+    taken["other"] = {"training": [[2.0, 5.0], [20.0, 5.0]]}
+    (row,) = load("answer").rows_of(taken)
+    assert row["ratio of CPU s"] == "0.50 [0.50, 0.50]" and row["this, CPU s"].startswith("5.50")

@@ -39,9 +39,7 @@ def simulated(
     split: Split = "train",
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """States [b t s] and actions of the trajectories that `sample` gives."""
-    if isinstance(source, TwoRooms):
-        return next(source.simulate([generator], size, frames, device, split))
-    return source.simulate(generator, size, frames, device, split)
+    return next(source.simulate([generator], size, frames, device, split))
 
 
 def walked(

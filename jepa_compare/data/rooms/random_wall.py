@@ -8,9 +8,10 @@ actions are (x, y) in px.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from jepa_compare import rng
@@ -143,39 +144,47 @@ class RandomWall(Source):
         split: Split = "train",
     ) -> Batch:
         """See `Source.sample`."""
-        state, actions = self.simulate(generator, batch_size, frames, device, split)
-        position, layout = state[..., :2].contiguous(), state[:, 0, 2:].contiguous()
-        return Batch(
-            obs=frames_of(position, layout, self.room, self.size, self.blob_std),
-            actions=actions,
-            labels={"position": position},
-        )
+        return next(self.sample_each([generator], batch_size, frames, device, split))
 
-    def simulate(
+    def sample_each(
         self,
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
         batch_size: int,
         frames: int,
         device: torch.device,
         split: Split = "train",
-    ) -> tuple[Float[Tensor, "b t s"], Float[Tensor, "b t-1 2"]]:
-        """States and actions: a window of `frames` out of `simulated_frames`."""
+    ) -> Iterator[Batch]:
+        """See `Source.sample_each`. One simulation; each batch is rendered when it is asked for."""
+        for state, actions in self.simulate(generators, batch_size, frames, device, split):
+            # Copies start where an allocation does: a product may depend on its input's alignment.
+            position, layout = state[..., :2].contiguous(), state[:, 0, 2:].contiguous()
+            yield Batch(
+                obs=frames_of(position, layout, self.room, self.size, self.blob_std),
+                actions=actions.clone(),
+                labels={"position": position},
+            )
+
+    def simulate(
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        frames: int,
+        device: torch.device,
+        split: Split = "train",
+    ) -> Iterator[tuple[Float[Tensor, "b t s"], Float[Tensor, "b t-1 2"]]]:
+        """States and actions of `batch_size` trajectories for each generator: windows of `frames`
+        out of `simulated_frames`.
+
+        What is together is exactly rounded; the walks, with sines and the like, are drawn batch by
+        batch, since the last bit of those depends on where in a row a number is.
+        """
         longest = self.simulated_frames - 1  # as published, the last frame is never kept
         require(frames <= longest, "frames", frames, f"at most simulated_frames - 1 = {longest}")
-        layout = draw_layouts(self.layouts[split], generator, batch_size)
-        start, actions = draw_walks(
-            generator,
-            layout,
-            self.room,
-            steps=longest,
-            door_fraction=self.door_fraction,
+        draws = [self._draw(generator, batch_size, frames, split) for generator in generators]
+        layout, position, actions, window = (
+            to_device(torch.cat(parts), device) for parts in zip(*draws, strict=True)
         )
-        first = (torch.rand(batch_size, generator=generator) * (longest - frames + 1)).long()
-        window = to_device(first[:, None] + torch.arange(frames), device)  # [b t]
-        layout, actions = to_device(layout, device), to_device(actions, device)
-
         barriers = Barriers.around(layout, self.room)
-        position = to_device(start, device)
         positions = [position]
         for t in range(longest - 1):
             contact = first_contact(position, actions[:, t], barriers)
@@ -185,7 +194,23 @@ class RandomWall(Source):
 
         kept = torch.stack(positions, dim=1).gather(1, window[:, :, None].expand(-1, -1, 2))
         taken = actions.gather(1, window[:, :-1, None].expand(-1, -1, 2))
-        return torch.cat([kept, layout[:, None].expand(-1, frames, -1)], dim=-1), taken
+        state = torch.cat([kept, layout[:, None].expand(-1, frames, -1)], dim=-1)
+        yield from zip(state.split(batch_size), taken.split(batch_size), strict=True)
+
+    def _draw(
+        self, generator: torch.Generator, n: int, frames: int, split: Split
+    ) -> tuple[
+        Float[Tensor, "n 2"], Float[Tensor, "n 2"], Float[Tensor, "n k 2"], Int[Tensor, "n t"]
+    ]:
+        """What is random in `n` trajectories, in the order that a seed stands for: layouts, starts
+        and intended steps, and the indices of the frames that are kept."""
+        longest = self.simulated_frames - 1
+        layout = draw_layouts(self.layouts[split], generator, n)
+        start, actions = draw_walks(
+            generator, layout, self.room, steps=longest, door_fraction=self.door_fraction
+        )
+        first = (torch.rand(n, generator=generator) * (longest - frames + 1)).long()
+        return layout, start, actions, first[:, None] + torch.arange(frames)
 
     def picture(self, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
         """The dot white, the walls half as bright."""
