@@ -88,7 +88,7 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
         a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
     digits = metric.decimals
     while float(f"{abs(mean):.{digits}f}") == 0 < abs(mean) and digits < 9:
-        digits += 1  # never a winner by "+0.00 [0.00, 0.00]"
+        digits += 1
     fine = dataclasses.replace(metric, decimals=digits)
     difference = f"{fine.text(mean, signed=True)}{unit} {interval_text(fine, interval)}"
     p = "" if math.isnan(pair.p_holm) else f", {p_text(pair.p_holm)}"
@@ -99,6 +99,11 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
     elif decision.answer == "equal":
         within = within.removeprefix("less than ")
         sentence = f"{a} and {b}: equal within {within} by {metric.label}, {seeds} ({difference})"
+    elif decision.answer == "undecided" and decision.p_better <= ALPHA:
+        sentence = (
+            f"{a} and {b}: a difference that the tables print as 0 by {metric.label}, {seeds}"
+            f" ({difference}{p})"
+        )
     elif decision.answer == "undecided":
         needed = decision.seeds_needed
         more = f"; about {needed} seeds would decide" if needed else ""

@@ -95,12 +95,14 @@ def with_decisions(pairs: Sequence[Pair], metric: Metric, margin: float | None) 
     table = _table(pairs)
     table[[bool(pair.confounded) for pair in pairs]] = np.nan
     results = []
-    for pair, decision in zip(pairs, decide(table, margin), strict=True):
+    least = 0.5 * 10.0**-metric.decimals  # smaller differences are printed as 0
+    decisions = decide(table, margin, resolution=least)
+    for pair, decision in zip(pairs, decisions, strict=True):
         result = replace(pair, decision=decision, p_holm=decision.p_better)
         if not pair.note:
             level = ALPHA / decision.pairs
-            least = detectable_difference(decision.sd, len(pair.differences), level)
-            result = replace(result, detectable=least)
+            detectable = detectable_difference(decision.sd, len(pair.differences), level)
+            result = replace(result, detectable=detectable)
         results.append(conclusion.with_sentence(result, metric))
     return tuple(results)
 

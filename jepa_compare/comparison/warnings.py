@@ -191,7 +191,8 @@ def _about_shape(
     ]
     if primary.is_success and extreme:
         warnings.append(
-            f"{primary.label} is close to 0 or 1, where t-intervals are rough: {listed(extreme)}."
+            f"{primary.label[:1].upper()}{primary.label[1:]} is close to 0 or 1, where t-intervals"
+            f" are rough: {listed(extreme)}."
         )
     return warnings
 

@@ -101,6 +101,16 @@ class TaskSuite(ABC):
         """Whether each state is at its goal in the sense of a criterion, whenever that counts.
         Raises ValueError for a criterion that is none of `criteria`."""
 
+    @property
+    def decided_when_reached(self) -> bool:
+        """Whether nothing that follows can change whether a task is solved."""
+        return all(criterion.when == "ever" for criterion in self.criteria)
+
+    def solved(self, state: State, goal: State) -> Bool[Tensor, " n"]:
+        """Whether each state is at its goal in the sense of every criterion."""
+        reached = [self.reached(state, goal, criterion.name) for criterion in self.criteria]
+        return torch.stack(reached).all(dim=0)
+
     @abstractmethod
     def policy(self, name: str, generator: torch.Generator) -> Policy:
         """A reference policy by its name; fresh, for it may have memory. Its random numbers come

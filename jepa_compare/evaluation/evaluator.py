@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -62,6 +62,14 @@ class Evaluator:
     def held_out(self) -> HeldOut:
         """The trajectories that training never sees."""
         return sample_held_out(self.source, self.settings, self.device)
+
+    def with_tasks(self, most: int) -> "Evaluator":
+        """One that plans for at most so many tasks of each kind, on the same trajectories."""
+        planning = self.settings.planning
+        planning = replace(planning, tasks=min(planning.tasks, most))
+        other = Evaluator(self.source, replace(self.settings, planning=planning), self.device)
+        other.held_out = self.held_out
+        return other
 
     @property
     def label_dim(self) -> int | None:

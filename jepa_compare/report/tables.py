@@ -16,6 +16,7 @@ from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
 from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value
+from jepa_compare.comparison.statistics import ALPHA
 from jepa_compare.metrics import Metric, is_built_in
 from jepa_compare.runs.untrusted import shown
 
@@ -136,19 +137,21 @@ class Combination:
 
 
 def combinations(comparison: Comparison) -> tuple[Combination, ...]:
-    """A table per combination of the axes beside the loss, best row first.
+    """A table per combination of the axes beside the loss that has two rows, best row first.
 
-    Empty when nothing but the loss was swept, or when no combination has two rows.
+    Empty when nothing but the loss was swept.
     """
     keys = [key for key in comparison.rows[0].axes if key not in LOSS_KEYS]
     groups: dict[tuple[Value, ...], list[Row]] = defaultdict(list)
     for row in comparison.rows:
         groups[tuple(row.axes[key] for key in keys)].append(row)
-    if len(groups) < 2 or max(map(len, groups.values())) < 2:
+    if len(groups) < 2:
         return ()
     primary, names = comparison.primary, short_names(keys)
     tables = []
     for values, rows in groups.items():
+        if len(rows) < 2:
+            continue
         estimates = {row.label: comparison.estimate(row, primary) for row in rows}
         within = [p for p in comparison.primary_pairs if {p.a, p.b} <= estimates.keys()]
         parts = [f"{names[k]}={as_text(v)}" for k, v in zip(keys, values, strict=True)]
@@ -237,6 +240,8 @@ def result_text(pair: Pair, metric: Metric) -> str:
         return f"{ahead} better" + (f", by less than {margin}" if decision.within_margin else "")
     if decision.answer == "equal":
         return f"equal within {margin}"
+    if decision.p_better <= ALPHA:
+        return "differ by what is printed as 0"
     needed = decision.seeds_needed
     return "not separable" + (f"; about {needed} seeds would decide" if needed else "")
 

@@ -136,7 +136,7 @@ def _content(comparison: Comparison, figure_data: FigureData) -> dict[str, Any]:
         "chosen": figure_data.chosen,
         "pictures": {label: of for label, of in figure_data.pictures.items() if of},
         "picture_notes": figure_data.picture_notes,
-        "cost": tables.cost(comparison),
+        "costs": tables.costs(comparison),
         "analysis_sets_differ": analysis_sets_differ(comparison),
         "analysis_sets": tables.analysis_sets(comparison),
         "healthy": healthy,
