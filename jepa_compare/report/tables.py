@@ -16,9 +16,9 @@ from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
 from jepa_compare.comparison.rows import short_names
 from jepa_compare.comparison.runs import OUTCOMES, Value
-from jepa_compare.comparison.statistics import ALPHA
 from jepa_compare.metrics import Metric, is_built_in
 from jepa_compare.runs.untrusted import shown
+from jepa_compare.statistics import ALPHA
 
 _MOST_COLUMNS = 8
 # After the primary metric, in this order, as far as the runs have them; between those that rank

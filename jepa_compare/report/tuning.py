@@ -147,6 +147,7 @@ def answers(tuning: Tuning) -> tuple[tuple[str, str], ...]:
     """(what becomes of the conclusion, what is found there) of each other length of training."""
     says = {
         "holds": "The conclusion holds at {} times the steps",
+        "undecided": "At {} times the steps nothing is decided either",
         "open": "Whether the conclusion holds at {} times the steps is open",
         "turns over": "The conclusion turns over at {} times the steps",
     }

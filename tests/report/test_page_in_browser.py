@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from jepa_compare.comparison import compare, load_runs
+from jepa_compare.report.draw import draw_comparison
 from tests.report.conftest import EVIL
 from tests.support.browser import Browser, find_browser
 
@@ -83,6 +85,22 @@ def test_only_tables_scroll_sideways(browser: Browser, width: int) -> None:
         f" && e.getBoundingClientRect().right > {width} + 0.5).map(e => e.outerHTML.slice(0, 80))"
     )
     assert outside == []
+
+
+def test_the_section_on_tuning_fits_a_phone(study_sweep: Path, tmp_path: Path) -> None:
+    comparison = compare(load_runs(study_sweep))
+    assert draw_comparison(comparison, tmp_path, html=True, figures=False, command="again") == []
+    with Browser() as browser:
+        browser.resize(390, 740, mobile=True)
+        browser.open(tmp_path / "report.html")
+        browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+        outside = browser.evaluate(
+            "[...document.querySelectorAll('#tuning *')].filter(e => !e.closest('.scroll, svg')"
+            " && e.getBoundingClientRect().right > 390.5).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert outside == []
+        assert browser.evaluate("document.querySelectorAll('#tuning svg.panel').length") == 11
 
 
 def test_text_is_readable_on_a_phone(browser: Browser) -> None:

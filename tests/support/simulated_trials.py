@@ -41,7 +41,8 @@ def _random_search(rng: np.random.Generator, studies: int, trials: int) -> np.nd
 
 def _sobol(rng: np.random.Generator, studies: int, trials: int) -> np.ndarray:
     def points() -> np.ndarray:
-        return scipy.stats.qmc.Sobol(2, scramble=True, rng=rng).random(trials)
+        sobol = scipy.stats.qmc.Sobol(2, scramble=True, seed=rng)  # pyright: ignore[reportCallIssue]
+        return sobol.random(trials)
 
     return _surface(np.stack([points() for _ in range(studies)]), rng)
 

@@ -139,9 +139,10 @@ class AtLength:
     """In multiples of the study's."""
     scores: Mapping[str, Mean]
     """By loss."""
-    answer: Literal["holds", "open", "turns over"]
-    """holds: what is beaten at the study's length is beaten here too. turns over: a loss that none
-    beats there is beaten here. Else open: fewer seeds decide less."""
+    answer: Literal["holds", "open", "undecided", "turns over"]
+    """holds: what is beaten at the study's length is beaten here too; undecided: nothing is beaten
+    at either. turns over: a loss that none beats there is beaten here. Else open: fewer seeds
+    decide less."""
     conclusion: str
     """In one sentence, by the comparison's primary metric, of these runs alone."""
 

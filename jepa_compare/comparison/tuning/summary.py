@@ -166,10 +166,12 @@ def _at_length(
     before = {names[item.row] for item in compared.answer.beaten if item.row in names}
     beaten = {item.row for item in find_top(rows, estimates, pairs, primary).beaten}
     scores = {loss: _by_seed(_of(members, loss), metric, worst) for loss in runs.study.losses}
+    unchanged = "holds" if before else "undecided"
+    answer = "turns over" if beaten & top else unchanged if before <= beaten else "open"
     return AtLength(
         length=length,
         scores={loss: Mean.of(of_loss) for loss, of_loss in scores.items()},
-        answer="turns over" if beaten & top else "holds" if before <= beaten else "open",
+        answer=answer,
         conclusion=conclusion.conclusion(
             sorted(rows, key=_best_first(estimates, primary)), estimates, pairs, primary, base
         ),

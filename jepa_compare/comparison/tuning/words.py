@@ -21,6 +21,8 @@ def with_lengths(sentences: Sequence[str], tunings: Iterable[Tuning]) -> tuple[s
             )
         elif at.answer == "holds":
             after.append(f"It holds at {times}: {at.conclusion}")
+        elif at.answer == "undecided":
+            after.append(f"At {times} nothing is decided either: {at.conclusion}")
         else:
             after.append(f"Whether it holds at {times} is open: {at.conclusion}")
     return (first, *after, *rest)

@@ -183,6 +183,18 @@ def test_too_few_seeds_at_a_length_leave_it_open(runs: Runs) -> None:
     assert comparison.conclusion[1].startswith("Whether it holds at 3 times the steps is open: One")
 
 
+def test_nothing_decided_at_either_length_is_no_answer_that_holds(runs: Runs) -> None:
+    def same(run: Run, study: Study) -> Run:
+        score = 0.5 + 0.001 * ((run.seed * 7 + len(run.loss) * 3) % 11)
+        return replace(run, metrics={**run.metrics, METRIC: score}, tasks={}, status="healthy")
+
+    comparison = compare(changed(runs, lambda r, s: same(r, s) if s.stage == "report" else r))
+    ((at,),) = [tuning.lengths for tuning in comparison.tuning]
+    assert comparison.answer.beaten == ()
+    assert at.answer == "undecided"
+    assert comparison.conclusion[1].startswith("At 3 times the steps nothing is decided either: ")
+
+
 def test_a_metric_that_is_better_low(runs: Runs, record: StudyFile) -> None:
     """The same scores as errors: the same selection, and everything mirrored."""
     error = "eval/probe_rmse"
