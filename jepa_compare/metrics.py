@@ -143,7 +143,7 @@ _BUILT_IN = (
     _error(
         key="eval/distance_{rest}",
         label="{rest} distance",
-        about="mean distance to the goal at the end of an episode",
+        about="mean distance to the goal when a task was decided: reached, or at the end",
         decimals=1,
     ),
     _error(

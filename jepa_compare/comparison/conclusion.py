@@ -5,10 +5,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.results import Estimate, Pair, Row, TopGroup
-from jepa_compare.comparison.statistics import ALPHA
+from jepa_compare.comparison.results import Estimate, Pair, Row, TaskWidening, TopGroup
 from jepa_compare.comparison.top_group import find_top, is_better, winner
 from jepa_compare.metrics import Metric
+from jepa_compare.statistics import ALPHA
 
 
 def p_text(p: float) -> str:
@@ -88,7 +88,7 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
         a, b, mean, interval = b, a, -mean, (-interval[1], -interval[0])
     digits = metric.decimals
     while float(f"{abs(mean):.{digits}f}") == 0 < abs(mean) and digits < 9:
-        digits += 1  # never a winner by "+0.00 [0.00, 0.00]"
+        digits += 1
     fine = dataclasses.replace(metric, decimals=digits)
     difference = f"{fine.text(mean, signed=True)}{unit} {interval_text(fine, interval)}"
     p = "" if math.isnan(pair.p_holm) else f", {p_text(pair.p_holm)}"
@@ -99,6 +99,11 @@ def with_sentence(pair: Pair, metric: Metric) -> Pair:
     elif decision.answer == "equal":
         within = within.removeprefix("less than ")
         sentence = f"{a} and {b}: equal within {within} by {metric.label}, {seeds} ({difference})"
+    elif decision.answer == "undecided" and decision.p_better <= ALPHA:
+        sentence = (
+            f"{a} and {b}: a difference that the tables print as 0 by {metric.label}, {seeds}"
+            f" ({difference}{p})"
+        )
     elif decision.answer == "undecided":
         needed = decision.seeds_needed
         more = f"; about {needed} seeds would decide" if needed else ""
@@ -143,6 +148,19 @@ def about_pairing(correlation: float, metric: Metric) -> tuple[str, ...]:
     return (
         f"Scores of rows correlate over seeds by {correlation:.2f}: pairing multiplied the variance"
         f" of a difference by {1 - correlation:.2f}.",
+    )
+
+
+def about_tasks(widening: TaskWidening | None) -> TaskWidening | None:
+    """With its sentence: what the intervals leave out."""
+    if widening is None:
+        return None
+    factors = (("a row's", widening.row), ("a paired difference's", widening.difference))
+    parts = [f"{what} {x:.2f} times" for what, x in factors if not math.isnan(x)]
+    return dataclasses.replace(
+        widening,
+        sentence=f"Intervals are given these {widening.tasks} tasks; were the tasks a sample too,"
+        f" they would be wider, {_joined(parts)} (median, estimated).",
     )
 
 

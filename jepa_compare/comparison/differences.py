@@ -40,6 +40,8 @@ class Differences:
     """Swept on purpose: the loss first, then by name. A group's choice goes by the group's name."""
     unswept: tuple[str, ...]
     """The others; those that can change numbers first."""
+    settings: tuple[str, ...]
+    """Every key of the config that differs, whatever explains it, and can change a number."""
 
 
 def value_of(run: Run, key: str) -> Value:
@@ -113,6 +115,19 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     return Differences(
         axes=tuple(sorted(axes, key=lambda key: (key != LOSS, key))),
         unswept=tuple(sorted(unswept, key=HARMLESS.__contains__)),
+        settings=tuple(varying),
+    )
+
+
+def shared_settings(runs: Sequence[Run]) -> tuple[str, ...]:
+    """ "training.steps=200", of what was written on a command line and is the same in all runs."""
+    written = {_key(override) for run in runs for override in run.overrides}
+    return tuple(
+        f"{key}={values.pop()}"
+        for key in sorted(written - {*_COMPARED_OTHERWISE, *LOSS_KEYS})
+        if counts(key, runs[0].config)
+        and all(key in run.config or key in run.choices for run in runs)
+        and len(values := {as_text(value_of(run, key)) for run in runs}) == 1
     )
 
 

@@ -14,7 +14,8 @@ from jepa_compare.comparison.differences import LOSS_KEYS, governs, value_of
 from jepa_compare.comparison.results import Pair, Row
 from jepa_compare.comparison.runs import Run, Value
 from jepa_compare.comparison.scores import Worst, score, scores_by_seed
-from jepa_compare.comparison.statistics import (
+from jepa_compare.metrics import Metric
+from jepa_compare.statistics import (
     ALPHA,
     FEWEST_FOR_SHAPE,
     decide,
@@ -25,7 +26,6 @@ from jepa_compare.comparison.statistics import (
     sign_flip,
     t_test,
 )
-from jepa_compare.metrics import Metric
 
 Unit = tuple[Value, ...]
 """What two runs share that are paired: the seed, then the settings that both rows average over."""
@@ -95,12 +95,14 @@ def with_decisions(pairs: Sequence[Pair], metric: Metric, margin: float | None) 
     table = _table(pairs)
     table[[bool(pair.confounded) for pair in pairs]] = np.nan
     results = []
-    for pair, decision in zip(pairs, decide(table, margin), strict=True):
+    least = 0.5 * 10.0**-metric.decimals  # smaller differences are printed as 0
+    decisions = decide(table, margin, resolution=least)
+    for pair, decision in zip(pairs, decisions, strict=True):
         result = replace(pair, decision=decision, p_holm=decision.p_better)
         if not pair.note:
             level = ALPHA / decision.pairs
-            least = detectable_difference(decision.sd, len(pair.differences), level)
-            result = replace(result, detectable=least)
+            detectable = detectable_difference(decision.sd, len(pair.differences), level)
+            result = replace(result, detectable=detectable)
         results.append(conclusion.with_sentence(result, metric))
     return tuple(results)
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jepa_compare.metrics import Metric
-from jepa_compare.runs.records import State, Status, Study
+from jepa_compare.runs.records import State, Status, StatusNote, Study
 from jepa_compare.runs.study_records import StudyFile
 
 Outcome = Literal[
@@ -101,6 +101,8 @@ class Run:
     state: State
     status: Status | None
     """Of the trained encoder; None without a readable summary."""
+    notes: tuple[StatusNote, ...] = ()
+    """What is noted beside the status."""
     reason: str
     """Why the run is not healthy; empty if it is."""
     step: int

@@ -11,6 +11,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf, read_write
 
+from jepa_compare.checks import ConfigError
 from jepa_compare.config import hydra_internals
 from jepa_compare.config.schema import Config
 from jepa_compare.config.secrets import refuse_secrets
@@ -96,9 +97,17 @@ def _name_of(config: Mapping[str, Any]) -> str:
 def identity_of(cfg: DictConfig) -> ConfigFile:
     """What identifies a run: the content of its config.json. `cfg` includes Hydra's own node.
 
-    Raises ConfigError for a secret, also one in Hydra's node, which Hydra writes into its files.
+    Raises ConfigError for a secret, also one in Hydra's node, which Hydra writes into its files,
+    and for an override that would silently change nothing.
     """
     refuse_secrets(OmegaConf.to_container(cfg, resolve=False))
+    for override in map(str, cfg.hydra.overrides.task):
+        key, _, value = override.partition("=")
+        if value.strip() == "{}" and not key.startswith("+"):
+            raise ConfigError(
+                f"{override}: changes nothing, for what is given is merged into what is there;"
+                f" remove an entry with ~{key}.NAME"
+            )
     config = plain(cfg)
     name = _name_of(config)
     choices = OmegaConf.to_container(cfg.hydra.runtime.choices)

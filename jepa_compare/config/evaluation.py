@@ -11,7 +11,7 @@ from jepa_compare.config import bounds
 from jepa_compare.config.bounds import above, at_least, each_above, one_of, satisfying
 from jepa_compare.runs.identity import without_idle
 
-EVALUATION_VERSION = 2
+EVALUATION_VERSION = 3
 """Raise it with every change of the code that moves a number of an evaluation or a floor while the
 settings stay: of a planner, a metric, the probe, a world or its tasks. What was stored before is
 then not taken for the same."""

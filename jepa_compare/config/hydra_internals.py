@@ -29,6 +29,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+from jepa_compare import __version__
 from jepa_compare.checks import ConfigError
 
 _VERSION_BASE = "1.3"
@@ -39,16 +40,21 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
     `arguments`: without the program's name; None: those of this process.
     """
-    parser = get_args_parser()
+    parser = argparse.ArgumentParser(
+        parents=[get_args_parser()], add_help=False, conflict_handler="resolve"
+    )
+    parser.add_argument("--version", action="version", version=f"jepa_compare {__version__}")
     parser.add_argument(
         "--dry-run", action="store_true", help="Check and list the runs, start none"
     )
-    parsed, unknown = parser.parse_known_args(arguments)
-    if unknown:
+    parsed, rest = parser.parse_known_args(arguments)
+    unknown = next((argument for argument in rest if argument.startswith("-")), None)
+    if unknown is not None:
         raise ConfigError(
-            f"{unknown[0]}: no such option; a value is set as key=value, without dashes:"
+            f"{unknown}: no such option; a value is set as key=value, without dashes:"
             " training.lr=1e-3 (--cfg job lists the keys)"
         )
+    parsed.overrides += rest  # argparse takes those before an option, and leaves those after it
     return parsed
 
 

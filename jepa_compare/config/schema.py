@@ -90,6 +90,9 @@ class TrainingConfig:
     """warn: say so and go on; stop: end the run there, evaluated as it is."""
     retries: int = at_least(0)
     """How often a job that raised is continued from its last checkpoint before it has failed."""
+    stall_timeout: float | None = above(0)
+    """Seconds without a finished step, measure or picture after which a run has failed; None: it
+    may take as long as it likes. Longer than the longest of these, a compilation too."""
 
     def check_together(self) -> None:
         """Raise RangeError unless the steps fit into one another."""

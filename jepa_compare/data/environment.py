@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from jepa_compare.system.stall import progressed
+
 State = Any
 """A handle to n states of a simulator."""
 Policy = Callable[[State, State], Tensor]
@@ -99,6 +101,16 @@ class TaskSuite(ABC):
         """Whether each state is at its goal in the sense of a criterion, whenever that counts.
         Raises ValueError for a criterion that is none of `criteria`."""
 
+    @property
+    def decided_when_reached(self) -> bool:
+        """Whether nothing that follows can change whether a task is solved."""
+        return all(criterion.when == "ever" for criterion in self.criteria)
+
+    def solved(self, state: State, goal: State) -> Bool[Tensor, " n"]:
+        """Whether each state is at its goal in the sense of every criterion."""
+        reached = [self.reached(state, goal, criterion.name) for criterion in self.criteria]
+        return torch.stack(reached).all(dim=0)
+
     @abstractmethod
     def policy(self, name: str, generator: torch.Generator) -> Policy:
         """A reference policy by its name; fresh, for it may have memory. Its random numbers come
@@ -128,4 +140,5 @@ def play(
     yield state
     for _ in range(steps):
         state = environment.step(state, policy(state, goal), generator)
+        progressed()
         yield state

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ from jepa_compare.metrics import (
     is_built_in,
 )
 from jepa_compare.runs.evaluation_records import Episode
+from jepa_compare.system.stall import progressed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,14 @@ class Evaluator:
     def held_out(self) -> HeldOut:
         """The trajectories that training never sees."""
         return sample_held_out(self.source, self.settings, self.device)
+
+    def with_tasks(self, most: int) -> "Evaluator":
+        """One that plans for at most so many tasks of each kind, on the same trajectories."""
+        planning = self.settings.planning
+        planning = replace(planning, tasks=min(planning.tasks, most))
+        other = Evaluator(self.source, replace(self.settings, planning=planning), self.device)
+        other.held_out = self.held_out
+        return other
 
     @property
     def label_dim(self) -> int | None:
@@ -143,6 +152,7 @@ class Evaluator:
                     value,
                     brought.get(key) or describe(key, unit),
                 )
+            progressed()
         return self._read(values), descriptions
 
     def _read(self, values: Mapping[str, Tensor | float | None]) -> dict[str, float | None]:

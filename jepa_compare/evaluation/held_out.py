@@ -14,6 +14,7 @@ from jepa_compare.data.base import Source
 from jepa_compare.evaluation.world_model import WorldModel, encode_frames
 from jepa_compare.latents import Batch
 from jepa_compare.rng import generator
+from jepa_compare.system.stall import progressed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,9 +32,11 @@ def sample_held_out(source: Source, settings: EvaluationSettings, device: torch.
 
     def draw(stream: str) -> Batch:
         draws = generator(settings.held_out_seed(), f"evaluation/{stream}")
-        return source.sample(
+        batch = source.sample(
             draws, settings.trajectories, settings.frames, device, split="evaluation"
         )
+        progressed()
+        return batch
 
     sets = tuple(draw(f"held_out_{index}") for index in range(settings.held_out_sets))
     return HeldOut(fit=draw("fit"), sets=sets)

@@ -19,6 +19,9 @@ from jepa_compare.system import files
 
 log = logging.getLogger(__name__)
 
+UNTRAINED_TASKS = 20
+"""Of each kind, the first ones: a floor near zero needs no narrow interval."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Floors:
@@ -48,7 +51,8 @@ def floors_of(config: Config, source: Source, evaluator: Evaluator, directory: P
 
     def evaluate_untrained() -> FloorFile:
         log.info("evaluating the untrained model of seed %d", config.seed)
-        result = evaluator.evaluate(build_model(config, source).to(device))
+        model = build_model(config, source).to(device)
+        result = evaluator.with_tasks(UNTRAINED_TASKS).evaluate(model)
         return FloorFile(
             schema_version=SCHEMA_VERSION,
             policy="untrained",

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jepa_compare.system.stall import progressed
+
 _FRAMES_PER_CALL = 512
 
 
@@ -44,4 +46,8 @@ def evaluating(model: WorldModel) -> Iterator[None]:
 
 def encode_frames(model: WorldModel, obs: Float[Tensor, "n *obs"]) -> Float[Tensor, "n d"]:
     """`model.encode` in pieces that fit into memory, whatever n is."""
-    return torch.cat([model.encode(piece) for piece in obs.split(_FRAMES_PER_CALL)])
+    latents = []
+    for piece in obs.split(_FRAMES_PER_CALL):
+        latents.append(model.encode(piece))
+        progressed()
+    return torch.cat(latents)

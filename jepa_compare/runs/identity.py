@@ -22,6 +22,7 @@ CANNOT_CHANGE_A_NUMBER = frozenset(
         "training.gradient_interval",
         "training.checkpoint_interval",
         "training.retries",
+        "training.stall_timeout",
         "evaluation.interval",
         "evaluation.collapse_interval",
         "evaluation.figures",

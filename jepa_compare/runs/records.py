@@ -19,6 +19,7 @@ Count = Annotated[int, COUNT]
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
 Status = Literal["healthy", "no_better_than_untrained", "complete_collapse", "diverged"]
+StatusNote = Literal["low_rank"]
 
 
 Stage = Literal["trials", "confirm", "report"]
@@ -92,6 +93,8 @@ class StatusFile:
     pid: int | None
     heartbeat: Finite
     """Unix time at which the owner was last alive; `started` and `ended` are Unix times too."""
+    without_progress: Finite = 0.0
+    """Seconds up to the heartbeat in which nothing was finished, no step, measure or picture."""
     started: Finite | None
     """Of this attempt."""
     ended: Finite | None
@@ -182,7 +185,7 @@ class SummaryFile:
     without it. None before version 3."""
     status: Status
     """What the run has learned; `notes`: low_rank if the latents span few directions."""
-    notes: list[Literal["low_rank"]] = field(default_factory=list)
+    notes: list[StatusNote] = field(default_factory=list)
     diverged: Divergence | None
     """Null unless the status is diverged."""
     collapsed_at: Count | None

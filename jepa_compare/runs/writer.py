@@ -25,6 +25,7 @@ from jepa_compare.runs.records import (
 )
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.stall import idle_seconds
 
 T = TypeVar("T")
 EXIT_SECONDS = 15.0
@@ -76,40 +77,6 @@ def _read(kind: type[T], directory: Path, name: str) -> T | None:
         return decode(kind, files.read_json(directory / name), name)
     except (OSError, ValueError):
         return None
-
-
-def write_queued(directory: Path, config: ConfigFile, steps: int) -> None:
-    """Announce a run that has not started, unless it has already begun or ended."""
-    if read_status(directory) is not None:
-        return
-    files.write_json(directory / layout.CONFIG, encode(config))
-    status = StatusFile(
-        state="queued",
-        step=0,
-        steps=steps,
-        host=None,
-        pid=None,
-        heartbeat=time.time(),
-        started=None,
-        ended=None,
-        exception=None,
-    )
-    files.write_json(directory / layout.STATUS, encode(status))
-
-
-def record_death(directory: Path, how: str, pid: int) -> None:
-    """Say in the status of a run that its process, `pid` on this machine, ended without saying so.
-
-    Nothing is said of a run that another process has taken: that one lives.
-    """
-    status = read_status(directory)
-    if status is None:
-        return
-    here = (status.host, status.pid) == (socket.gethostname(), pid)
-    if status.state == "queued" or (status.state == "running" and here):
-        failure = Failure(type="JobDied", message=how, traceback="", resumable=True)
-        status = replace(status, state="failed", ended=time.time(), exception=failure)
-        files.write_json(directory / layout.STATUS, encode(status))
 
 
 class RunWriter:
@@ -208,6 +175,12 @@ class RunWriter:
         finally:
             self._lock.__exit__(None, None, None)
 
+    def give_up(self, error: BaseException) -> None:
+        """Record the failure of a process that ends without leaving."""
+        with self._recording:
+            self._state = "failed"
+            self._write_status(self._status(error))
+
     def begin(self, step: int) -> None:
         """Say where an attempt begins, and that it does so now: a status tells its pace."""
         with self._recording:
@@ -230,6 +203,7 @@ class RunWriter:
             host=socket.gethostname(),
             pid=os.getpid(),
             heartbeat=now,
+            without_progress=idle_seconds() if self._state == "running" else 0.0,
             started=self._started,
             ended=None if self._state == "running" else now,
             exception=_failure(error) if self._state == "failed" and error is not None else None,
@@ -285,6 +259,6 @@ def _failure(error: BaseException) -> Failure:
     return Failure(
         type=kind,
         message=str(error),
-        traceback="".join(traceback.format_exception(error)),
+        traceback=getattr(error, "trace", None) or "".join(traceback.format_exception(error)),
         resumable=resumable or getattr(error, "resumable", False),
     )

@@ -18,11 +18,11 @@ from jepa_compare.runs.writer import (
     is_complete,
     read_config,
     read_status,
-    write_queued,
 )
 from jepa_compare.sweep import processes
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.plan import CommandLine
+from jepa_compare.sweep.run_status import write_queued
 from jepa_compare.sweep.tuning.stages import require_same_use, settled
 from jepa_compare.system import files
 from jepa_compare.system.terminal import say

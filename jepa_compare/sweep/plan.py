@@ -5,7 +5,7 @@ A typo in the last value of a grid costs no compute.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,9 @@ def parse_command_line(
             overrides.append(f"sweep={fresh_sweep_name()}")
             fixed.append(overrides[-1])
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
+        swept = {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
+        if not multirun:
+            refuse_sweep(base, swept)
         settings = _process_settings(base) if multirun else None
         tuned = base.hydra.sweeper._target_ == SWEEPER
         plan = _study_plan(overrides, base, multirun) if tuned else None
@@ -90,7 +93,6 @@ def parse_command_line(
             raise ConfigError(
                 "hydra/launcher=process: works with hydra/sweeper=basic or tune alone"
             )
-        swept = {o.key_or_group for o in parsed if o.is_sweep_override()}
         if multirun:
             swept |= {str(key) for key in base.hydra.sweeper.params or {}}
         jobs: list[Job] = []
@@ -110,6 +112,23 @@ def parse_command_line(
         all_known=all_known,
         study=plan,
     )
+
+
+def refuse_sweep(base: DictConfig, swept: Collection[str]) -> None:
+    """Raise a ConfigError where a command line without -m describes more than one run."""
+    if swept:
+        raise ConfigError(
+            f"{', '.join(sorted(swept))}: several values, which -m trains one after another: add -m"
+            " (quote what is one value with a comma in it: key='a,b')"
+        )
+    params = base.hydra.sweeper.get("params")
+    if params:
+        preset = base.hydra.runtime.choices.get("experiment")
+        what = f"experiment={preset}" if preset else "hydra.sweeper.params"
+        raise ConfigError(
+            f"{what}: describes a sweep over {', '.join(map(str, params))}: add -m (one run with"
+            " its other settings: hydra.sweeper.params=null)"
+        )
 
 
 def _study_plan(overrides: Sequence[str], base: DictConfig, multirun: bool) -> StudyPlan:

@@ -10,6 +10,7 @@ from jepa_compare.metrics import SPREAD
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.runs.records import Alarm
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.stall import progressed
 from jepa_compare.training import checkpoint
 from jepa_compare.training.progress import RunProgress
 from jepa_compare.training.schedule import learning_rate
@@ -45,6 +46,7 @@ def train(state: TrainingState, context: RunContext) -> None:
             measure_gradients = step % settings.gradient_interval == 0
             terms = training_step(state, state.batch(step), measure_gradients=measure_gradients)
             state.step = context.writer.step = step + 1
+            progressed()
 
             if step % settings.log_interval == 0 or len(row) > 1 or measure_gradients:
                 row |= dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))

@@ -14,6 +14,7 @@ from jepa_compare.runs.metrics_log import read_rows
 from jepa_compare.runs.records import ConfigFile
 from jepa_compare.runs.writer import RunWriter, differing_keys
 from jepa_compare.system.interrupts import Interrupts
+from jepa_compare.system.stall import Stalled, StallWatch, progressed
 from jepa_compare.training import checkpoint
 from jepa_compare.training.checkpoint import ForeignCheckpoint
 from jepa_compare.training.finish import finish
@@ -28,9 +29,17 @@ log = logging.getLogger(__name__)
 def run(config: Config, identity: ConfigFile, directory: Path) -> None:
     """Train, evaluate and record one run in `directory`; continue it if it was cut."""
     with opened(config, identity, directory) as context:
+
+        def last_words(error: Stalled) -> None:
+            log.error("%s failed: %s; its process ends with it", identity.run_name, error)
+            context.writer.give_up(error)
+
         for retries_left in reversed(range(config.training.retries + 1)):
             try:
-                attempt(TrainingState.build(config), context)
+                with StallWatch(config.training.stall_timeout, last_words):
+                    state = TrainingState.build(config)
+                    progressed()
+                    attempt(state, context)
                 break
             except Diverged:
                 raise  # the same seed diverges again

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jepa_compare.comparison import compare, load_runs
+from jepa_compare.report.tables import result_text
 from tests.support.scored import write_scores
 from tests.support.synthetic import DEFAULT_LOSSES, write_run
 
@@ -63,3 +64,28 @@ def test_what_pairing_bought_is_said(tmp_path: Path) -> None:
         "Scores of rows correlate over seeds by 1.00: pairing multiplied the variance of a"
         " difference by 0.00."
     )
+
+
+def test_a_difference_that_is_printed_as_0_makes_no_winner(tmp_path: Path) -> None:
+    """Certain, of .001 in a rate of two digits: no claim without a margin, equal with one."""
+    scores = {"vicreg": [0.501, 0.6011, 0.7009, 0.801], "dino": [0.5, 0.6, 0.7, 0.8]}
+    changes = {"evaluation.smallest_effect": {}}
+    for name, values in scores.items():
+        for seed, value in enumerate(values):
+            found = {"eval/success_detour": value}
+            write_run(
+                tmp_path, loss=DEFAULT_LOSSES[name], seed=seed, metrics=found, changes=changes
+            )
+    runs = load_runs(tmp_path)
+    comparison = compare(runs, metric="success_detour")
+    assert comparison.smallest_effect is None  # the empty mapping: nothing is ever called equal
+    (pair,) = comparison.primary_pairs
+    assert pair.p_holm < 0.001 and not pair.separable
+    assert pair.sentence == (
+        "vicreg and dino: a difference that the tables print as 0 by detour success, 4 seeds"
+        " (+0.001 [0.001, 0.001], p < .001)"
+    )
+    assert comparison.conclusion[0].startswith("No row leads")
+    assert result_text(pair, comparison.primary) == "differ by what is printed as 0"
+    (pair,) = compare(runs, metric="success_detour", effect=0.1).primary_pairs
+    assert pair.decision is not None and pair.decision.answer == "equal"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jepa_compare import build
+from jepa_compare.checks import ConfigError
 from jepa_compare.config.compose import CONF_DIR
 from jepa_compare.sweep.plan import parse_command_line
 from tests.support.runs import config_of
@@ -22,6 +23,7 @@ OPTIONS = [
 
 # Some options fit only their own companions; the presets name them.
 NEEDS = {
+    ("experiment", "main_table"): ["hydra.sweeper.params=null"],
     ("data", "two_rooms_random_wall_held_out"): ["model=impala_gru", "evaluation=random_wall"],
     ("data", "two_rooms_random_wall"): ["model=impala_gru", "evaluation=random_wall"],
     ("model", "impala_gru"): ["data=two_rooms_random_wall", "evaluation=random_wall"],
@@ -80,3 +82,11 @@ def test_tab_completion_of_the_console_script() -> None:
         [script, "-sc", "query=bash"], capture_output=True, text=True, env=environment, check=True
     )
     assert "aux_loss=vicreg" in result.stdout.split()
+
+
+@pytest.mark.parametrize("key", ["evaluation.smallest_effect", "evaluation.measures"])
+def test_an_empty_mapping_which_would_change_nothing_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match="changes nothing.*remove an entry with ~" + key):
+        parse_command_line([f"{key}={{}}"], multirun=False)
+    config = config_of("~evaluation.smallest_effect.success_detour")
+    assert "success_detour" not in config.evaluation.smallest_effect

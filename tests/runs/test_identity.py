@@ -82,6 +82,7 @@ def test_the_hash_ignores_the_order_of_keys() -> None:
         "training.log_interval=1",
         "training.gradient_interval=7",
         "training.retries=3",
+        "training.stall_timeout=9",
     ],
 )
 def test_what_cannot_change_the_weights_is_left_out(override: str) -> None:
@@ -131,6 +132,7 @@ def test_a_search_range_of_the_loss_is_left_out() -> None:
     assert run_hash(searched) == run_hash(config)
 
 
+@pytest.mark.slow
 def test_what_may_stop_a_run_or_decides_what_is_compiled_is_in_the_hash() -> None:
     evaluations = (
         "evaluation.seed=1",

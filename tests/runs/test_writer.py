@@ -15,7 +15,8 @@ from jepa_compare.runs.lock import Locked
 from jepa_compare.runs.records import (
     ConfigFile,
 )
-from jepa_compare.runs.writer import OtherRun, RunWriter, is_complete, record_death, write_queued
+from jepa_compare.runs.writer import OtherRun, RunWriter, is_complete
+from jepa_compare.sweep.run_status import record_death, write_queued
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 from tests.support.records import IDENTITY, finished_summary

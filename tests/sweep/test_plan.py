@@ -64,7 +64,7 @@ def test_what_the_process_launcher_cannot_do_is_one_line(override: str, message:
 def test_only_a_sweep_with_the_process_launcher_gets_processes() -> None:
     process = ["hydra/launcher=process", "hydra.launcher.n_jobs=3"]
     settings = parse_command_line(process, multirun=True).processes
-    assert settings == ProcessSettings(n_jobs=3, jobs_per_gpu=1)
+    assert settings == ProcessSettings(n_jobs=3, jobs_per_gpu=1, job_timeout=None)
     assert parse_command_line(process, multirun=False).processes is None
     assert parse_command_line([], multirun=True).processes is None
     command = parse_command_line(["hydra.mode=MULTIRUN", "seed=0,1"], multirun=False)

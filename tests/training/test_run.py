@@ -11,11 +11,23 @@ import torch
 from jepa_compare.latents import Batch
 from jepa_compare.runs import layout
 from jepa_compare.system import files
+from jepa_compare.system.stall import Stalled
 from jepa_compare.training import Diverged, ForeignCheckpoint, checkpoint, run
 from jepa_compare.training.run import attempt, resume
 from jepa_compare.training.state import TrainingState
 from tests.support.failing_loss import NoLuck, fails_once
-from tests.support.runs import before_step, command, cut, job, read_status, rows, train, training
+from tests.support.hanging_loss import hangs
+from tests.support.runs import (
+    before_step,
+    built,
+    command,
+    cut,
+    job,
+    read_status,
+    rows,
+    train,
+    training,
+)
 
 
 def weights(directory: Path) -> bytes:
@@ -229,3 +241,19 @@ def test_cuda_sees_the_same_data_and_nearly_the_same_losses(tmp_path: Path) -> N
     for cpu, cuda in zip(rows(tmp_path / "cpu"), rows(tmp_path / "cuda"), strict=True):
         if "train/prediction" in cpu:
             assert cuda["train/prediction"] == pytest.approx(cpu["train/prediction"], rel=2e-2)
+
+
+def test_a_step_that_never_returns_fails_the_run_and_the_next_attempt_goes_on(
+    tmp_path: Path,
+) -> None:
+    overrides = (*hangs("python", tmp_path / "hung", at=13), "training.stall_timeout=4")
+    built(*overrides)  # what is imported once takes its time
+    with pytest.raises(Stalled):
+        train(tmp_path / "run", *overrides)
+    status = read_status(tmp_path / "run")
+    assert status["state"] == "failed" and status["step"] == 13 and status["exception"]["resumable"]
+    assert status["exception"]["message"] == "no progress for training.stall_timeout=4 s"
+    assert "time.sleep(60)" in status["exception"]["traceback"]
+    train(tmp_path / "run", *overrides)
+    assert read_status(tmp_path / "run")["state"] == "completed"
+    assert [row["step"] for row in rows(tmp_path / "run")] == [0, 5, 10, 15, 20]

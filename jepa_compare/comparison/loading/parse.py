@@ -42,6 +42,8 @@ from jepa_compare.runs.untrusted import Damaged, flatten, named, shown
 
 SILENT_AFTER = 300.0
 """Seconds without a heartbeat after which a run that says "running" counts as interrupted."""
+NO_PROGRESS_AFTER = 60.0
+"""Seconds without progress after which a running run says so."""
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
 _MOST_OVERRIDES = 1000
@@ -155,8 +157,15 @@ def _state(status: StatusFile | None, now: float) -> tuple[State, str]:
         return "failed", f"no readable {layout.STATUS} and no {layout.SUMMARY}"
     if status.state == "completed":
         return "failed", f"no readable {layout.SUMMARY}"
-    if status.state == "running" and now - status.heartbeat > SILENT_AFTER:
-        return "interrupted", f"no sign of life for {(now - status.heartbeat) / 3600:.1f} h"
+    if status.state == "running":
+        silent = now - status.heartbeat
+        if silent > SILENT_AFTER:
+            return "interrupted", f"no sign of life for {silent / 3600:.1f} h"
+        if silent < -SILENT_AFTER:
+            ahead = f"its heartbeat is {-silent / 3600:.1f} h in the future"
+            return "interrupted", f"{ahead}: a clock is wrong, or the file"
+        if status.without_progress > NO_PROGRESS_AFTER:
+            return "running", f"no progress for {status.without_progress:.0f} s"
     return status.state, _text(status.exception)
 
 

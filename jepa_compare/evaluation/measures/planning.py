@@ -54,7 +54,7 @@ class PlanningMeasure(Measure):
     def _outcomes(self, context: EvaluationContext) -> dict[str, Outcome]:
         suite, settings = _suite(context), replace(context.settings, planning=self._planning)
         dynamics = LatentDynamics(model=context.model, environment=suite.environment)
-        policy = planner_policy(dynamics, suite.environment.action_dim, settings)
+        policy = planner_policy(dynamics, suite, settings)
         return play_tasks(suite, policy, settings, context.device)
 
     def unit(self, context: EvaluationContext) -> str:

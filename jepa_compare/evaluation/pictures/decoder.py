@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jepa_compare.rng import generator, seeded
+from jepa_compare.system.stall import progressed
 
 _BATCH = 256
 _HIDDEN = 512
@@ -63,4 +64,5 @@ def train_decoder(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        progressed()
     return decoder.eval()

@@ -34,7 +34,8 @@ class Outcome:
     success: dict[str, list[bool]]
     """Per criterion of the suite, the primary one first."""
     final_distance: list[float]
-    """Distance to the goal at the end, in the suite's unit."""
+    """Distance to the goal when the task was decided, in the suite's unit: when the goal was first
+    reached, where that is enough, else at the end."""
     steps: list[int | None]
     """Environment steps until the primary criterion was first met; None if it never was."""
 
@@ -121,15 +122,15 @@ def _pooled(sets: list[Outcome]) -> Outcome:
 def score(suite: TaskSuite, states: Iterable[State], goal: State) -> Outcome:
     """Judge what was played by the suite's criteria, each state when it is reached: a simulator may
     hand out the same handle again."""
-    path, obstacles, distance = [], None, None
+    path, obstacles, distances = [], None, []
     reached: dict[str, list[Tensor]] = {criterion.name: [] for criterion in suite.criteria}
     for state in states:
         obstacles = suite.obstacles(state) if obstacles is None else obstacles
         path.append(suite.position(state))
-        distance = suite.distance(state, goal)
+        distances.append(suite.distance(state, goal))
         for name, column in reached.items():
             column.append(suite.reached(state, goal, name))
-    assert obstacles is not None and distance is not None
+    assert obstacles is not None
     at_goal = {name: torch.stack(columns, dim=1) for name, columns in reached.items()}  # [n t]
     success = {
         criterion.name: (
@@ -141,12 +142,18 @@ def score(suite: TaskSuite, states: Iterable[State], goal: State) -> Outcome:
     }
     primary = suite.criteria[0].name
     first = at_goal[primary].int().argmax(dim=1).tolist()
+    distance = torch.stack(distances, dim=1)  # [n t]
+    decided = torch.stack([at_goal[c.name] for c in suite.criteria]).all(dim=0)  # [n t]
+    decided[:, -1] = True
+    if not suite.decided_when_reached:
+        decided[:, :-1] = False
+    at = decided.int().argmax(dim=1, keepdim=True)
     return Outcome(
         path=torch.stack(path, dim=1),
         goal=suite.position(goal),
         obstacles=obstacles,
         success=success,
-        final_distance=distance.tolist(),
+        final_distance=distance.gather(1, at)[:, 0].tolist(),
         steps=[step if ok else None for step, ok in zip(first, success[primary], strict=True)],
     )
 

@@ -51,13 +51,16 @@ def analysis_sets(comparison: Comparison) -> Grid:
     return Grid(header=("row", "scored", "healthy", *titles, "runs"), lines=tuple(lines))
 
 
-_COSTS: tuple[tuple[str, str, float, str], ...] = (
+_Column = tuple[str, str, float, str]
+_TIMES: tuple[_Column, ...] = (
     ("seconds.train", "training (s)", 1.0, "{:,.1f}"),
     ("seconds.interim_evaluations", "interim evaluations (s)", 1.0, "{:,.1f}"),
     ("seconds.evaluation", "evaluation (s)", 1.0, "{:,.1f}"),
     ("seconds.total", "total (s)", 1.0, "{:,.1f}"),
     ("samples_per_second", "samples/s", 1.0, "{:,.0f}"),
     ("peak_memory_bytes", "peak memory (MB)", 1e-6, "{:,.0f}"),
+)
+_UNEQUAL: tuple[_Column, ...] = (
     ("parameters.encoder", "encoder (k params)", 1e-3, "{:,.0f}"),
     ("parameters.predictor", "predictor (k params)", 1e-3, "{:,.0f}"),
     ("parameters.aux_loss", "loss's head (k params)", 1e-3, "{:,.0f}"),
@@ -67,12 +70,22 @@ _COSTS: tuple[tuple[str, str, float, str], ...] = (
 )
 
 
-def cost(comparison: Comparison) -> Grid | None:
+def costs(comparison: Comparison) -> dict[str, Grid]:
+    """By title: seconds and memory; what losses differ in beside their idea. What no run recorded
+    is left out."""
+    tables = {
+        "Cost of a run": _cost(comparison, _TIMES),
+        "What is unequal beside the loss's idea": _cost(comparison, _UNEQUAL),
+    }
+    return {title: table for title, table in tables.items() if table is not None}
+
+
+def _cost(comparison: Comparison, columns: tuple[_Column, ...]) -> Grid | None:
     """Mean and range over the runs of a row; None when no run recorded any."""
     rows = comparison.rows[:MOST_ROWS]
     there = [
         column
-        for column in _COSTS
+        for column in columns
         if any(math.isfinite(run.cost.get(column[0], math.nan)) for run in comparison.runs)
     ]
     if not there:

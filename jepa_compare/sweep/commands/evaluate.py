@@ -38,8 +38,9 @@ from jepa_compare.export import NoSuchRun, load_config, load_model
 from jepa_compare.runs import layout
 from jepa_compare.runs.lock import Locked
 from jepa_compare.runs.vouching import is_vouched_for, vouch_for_evaluation
-from jepa_compare.sweep.processes import exit_with_parent
+from jepa_compare.sweep.launched import launched
 from jepa_compare.system import files
+from jepa_compare.system.stall import StallWatch
 from jepa_compare.system.terminal import escape_tracebacks, say
 
 
@@ -135,8 +136,11 @@ def evaluate_run(
     model = load_model(directory, where, config)
     step = files.read_json(directory / layout.SUMMARY)["steps"]
     evaluator = Evaluator(source, settings, where)
-    evaluation = evaluator.evaluate(model)
-    floors = floors_of(config, source, evaluator, floors_directory(directory))
+    with StallWatch(
+        config.training.stall_timeout, lambda error: say(f"{directory}: {error}", sys.stderr)
+    ):
+        evaluation = evaluator.evaluate(model)
+        floors = floors_of(config, source, evaluator, floors_directory(directory))
     stored = store_evaluation(directory, evaluation, floors, settings, step)
     vouch_for_evaluation(directory, stored.stem)
     return stored
@@ -179,7 +183,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = "jepa_compare.evalu
     parser.add_argument("--settings", metavar="JSON", help="the whole evaluation, not overrides")
     args = parser.parse_intermixed_args(arguments)  # options may stand anywhere
     escape_tracebacks()
-    exit_with_parent()
+    with launched():
+        _main(args)
+
+
+def _main(args: argparse.Namespace) -> None:
     overrides = [
         item
         for item in args.arguments

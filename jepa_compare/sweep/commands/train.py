@@ -19,11 +19,12 @@ from jepa_compare.checks import ConfigError, exit_with_error
 from jepa_compare.config.compose import CONF_DIR, CONFIG_NAME, register
 from jepa_compare.config.hydra_internals import launch_jobs, parse_arguments, run_command
 from jepa_compare.runs.lock import Locked
-from jepa_compare.runs.writer import read_config, record_death
+from jepa_compare.runs.writer import read_config
 from jepa_compare.sweep import forecast, preflight, processes
 from jepa_compare.sweep.directory import name_the_difference, run_stages, sweep
 from jepa_compare.sweep.job import Job, job_of
 from jepa_compare.sweep.plan import parse_command_line
+from jepa_compare.sweep.run_status import record_death
 from jepa_compare.sweep.tuning.stages import describe
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.system.terminal import escape_tracebacks, raise_printable
@@ -109,7 +110,8 @@ def check_options(args: argparse.Namespace) -> None:
 
 def task(cfg: DictConfig) -> None:
     """One job, in whatever process a launcher of Hydra's runs it."""
-    from jepa_compare.sweep.run_job import NOT_STARTED, start  # torch, only where there is a job
+    # torch, only where there is a job
+    from jepa_compare.sweep.run_job import NOT_STARTED, OutOfMemory, start
 
     settings = HydraConfig.get()
     directory, alone = Path(settings.runtime.output_dir), settings.mode == RunMode.RUN
@@ -123,6 +125,8 @@ def task(cfg: DictConfig) -> None:
         log.error("%s failed: %s", directory.name, error)
         record_death(directory, str(error), os.getpid())
     except Exception as error:
+        if alone and isinstance(error, OutOfMemory):
+            exit_with_error(str(error))
         if alone:
             raise_printable(error)
         log.exception("%s failed", directory.name)

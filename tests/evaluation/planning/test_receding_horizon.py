@@ -73,6 +73,34 @@ def test_it_plans_at_the_interval_and_never_past_the_end_of_the_episode(
     assert [actions.shape[1] for actions in dynamics.seen] == [4, 4, 3, 1]
 
 
+def test_a_solved_task_is_not_planned_for_and_the_other_acts_as_alone(
+    settings_of: LoadSettings,
+) -> None:
+    whole, _ = control(settings_of)
+    policy, dynamics = control(settings_of)
+    solved = [torch.tensor([False, step >= 1]) for step in range(4)]
+    leaving = RecedingHorizon(
+        dynamics, 2, policy._settings, 0, "evaluation/test", lambda *_: solved.pop(0)
+    )
+    for step in range(4):
+        all_tasks, unsolved = whole(STATE, GOAL), leaving(STATE, GOAL)
+        torch.testing.assert_close(unsolved[0], all_tasks[0])
+        assert unsolved[1].eq(0).all() == (step >= 1)
+    # Two plans: of both tasks, then of one.
+    assert dynamics.seen[0].shape[0] == 2 * dynamics.seen[1].shape[0]
+    done, dynamics = control(settings_of)
+    done = RecedingHorizon(
+        dynamics,
+        2,
+        done._settings,
+        0,
+        "evaluation/test",
+        lambda *_: torch.ones(2, dtype=torch.bool),
+    )
+    assert done(STATE, GOAL).eq(0).all()
+    assert dynamics.seen == []
+
+
 def test_plans_of_different_steps_use_different_noise(settings_of: LoadSettings) -> None:
     policy, dynamics = control(settings_of, planning__planner__warm_start=False)
     for _ in range(3):

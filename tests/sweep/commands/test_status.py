@@ -68,6 +68,27 @@ def test_the_pace_is_that_of_this_attempt(tmp_path: Path) -> None:
     assert left == [pytest.approx(20.0), pytest.approx(60.0), None, None]
 
 
+def test_a_run_that_does_not_get_on_says_so_and_one_of_the_future_is_not_alive(
+    tmp_path: Path,
+) -> None:
+    running = {"state": "running", "started": NOW - 200}
+    make_run(tmp_path, 0, **running, heartbeat=NOW - 4, without_progress=120.0)
+    make_run(tmp_path, 1, **running, heartbeat=NOW - 4, without_progress=12.0)
+    make_run(tmp_path, 2, **running, heartbeat=NOW + 2 * 3600)
+    make_run(tmp_path, 3, **running, heartbeat=NOW + 20)  # clocks differ by seconds
+    make_run(tmp_path, 4, **running, heartbeat=NOW - 2 * 3600)
+    assert [(run.state, run.reason) for run in load_runs(tmp_path, now=NOW)] == [
+        ("running", "no progress for 120 s"),
+        ("running", ""),
+        (
+            "interrupted",
+            "its heartbeat is 2.0 h in the future: a clock is wrong, or the file",
+        ),
+        ("running", ""),
+        ("interrupted", "no sign of life for 2.0 h"),
+    ]
+
+
 def test_the_table_shows_state_progress_time_and_reason(tmp_path: Path) -> None:
     running = {"state": "running", "started": NOW - 20, "heartbeat": NOW}
     make_run(tmp_path, 0, **running, step=40, first_step=0)
@@ -80,6 +101,19 @@ def test_the_table_shows_state_progress_time_and_reason(tmp_path: Path) -> None:
     shown = console.file.getvalue()
     for text in ("40/100", "30 s", "OSError: disk full", "7/100", "1 failed, 1 running, 1 queued"):
         assert text in shown
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_the_runs_name_is_whole_whatever_else_there_is(tmp_path: Path, width: int) -> None:
+    failure = Failure(type="OSError", message="no space " * 30, traceback="", resumable=True)
+    directory = make_run(tmp_path, 1234567, state="failed", step=7, exception=failure)
+    write_run(tmp_path, loss=DEFAULT_LOSSES["barlow_twins"], seed=5, status="complete_collapse")
+    console = Console(file=io.StringIO(), width=width)
+    console.print(status_table(load_runs(tmp_path, now=NOW), NOW))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert directory.name in shown and "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_the_sweep_takes_as_long_as_its_queue_does_side_by_side(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from jepa_compare.checks import ConfigError
 from jepa_compare.comparison.compare import compare
 from jepa_compare.comparison.loading.load import load_runs
-from jepa_compare.comparison.tuning.selection import select
+from jepa_compare.comparison.tuning.selection import select, split_studies
 from jepa_compare.runs import layout
 from jepa_compare.runs.reader import read_record
 from jepa_compare.runs.study_records import StudyFile
@@ -75,7 +75,7 @@ def test_a_study_from_its_first_run_to_its_table(tmp_path: Path) -> None:
     assert [row.label for row in comparison.rows] == ["vicreg", "none"]
     assert [row.seeds for row in comparison.rows] == [(3000, 3001)] * 2
     assert comparison.axes == ("aux_loss",) and not comparison.unswept
-    (behind,) = comparison.studies
+    _, (behind,) = split_studies(load_runs(tmp_path))
     sizes = [len(part) for part in (behind.trials, behind.confirm, behind.tuned, behind.shipped)]
     assert sizes == [6, 4, 4, 2] and len(behind.longer[3]) == 2
     assert any("tuned with the same budget" in warning for warning in comparison.warnings)
@@ -140,7 +140,7 @@ def test_more_trials_go_on_from_those_that_are_there(tmp_path: Path) -> None:
     assert not set(ran) & set(before) and before.items() <= after.items()
     assert count(after.values(), stage="trials") == 12
     comparison = compare(load_runs(tmp_path))
-    (behind,) = comparison.studies
+    _, (behind,) = split_studies(load_runs(tmp_path))
     assert all((s.selected or 0) >= 3 for s in behind.selections.values())
     superseded = [item for item in comparison.left_out if "superseded" in item.reason]
     assert len(superseded) == 4 + 4 + 2  # confirming, report, longer
