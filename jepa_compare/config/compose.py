@@ -77,15 +77,20 @@ def as_override(value: bool | int | float) -> str:
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
     """The resolved config of a run as plain data."""
-    kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_NO_RUN])
-    container = OmegaConf.to_container(kept, resolve=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    kept = [str(key) for key in cfg if key not in OF_NO_RUN]
+    nodes = {key: cfg[key] for key in kept}  # interpolations still see the whole
+    return {
+        key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+        for key, node in nodes.items()
+    }
 
 
 def run_name(cfg: DictConfig) -> str:
     """`<loss>_s<seed>_<8 hex>`: the run directory's name, addressed by content."""
-    config = plain(cfg)
+    return _name_of(plain(cfg))
+
+
+def _name_of(config: Mapping[str, Any]) -> str:
     return f"{config['aux_loss']['name']}_s{config['seed']}_{run_hash(config)}"
 
 
@@ -103,7 +108,8 @@ def identity_of(cfg: DictConfig) -> ConfigFile:
                 f"{override}: changes nothing, for what is given is merged into what is there;"
                 f" remove an entry with ~{key}.NAME"
             )
-    config, name = plain(cfg), run_name(cfg)
+    config = plain(cfg)
+    name = _name_of(config)
     choices = OmegaConf.to_container(cfg.hydra.runtime.choices)
     assert isinstance(choices, dict)
     return ConfigFile(

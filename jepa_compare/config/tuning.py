@@ -3,11 +3,12 @@
 The values are in `conf/tuning/`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from jepa_compare.checks import require
 from jepa_compare.config.bounds import at_least, one_of, satisfying
+from jepa_compare.runs.records import Stage
 
 
 @dataclass(kw_only=True, slots=True)
@@ -48,25 +49,31 @@ class TuningSettings:
     search: dict[str, Any]
     """Ranges that all losses share, by key of the configuration; see `sweep.tuning.space`."""
 
-    def seeds(self) -> dict[str, range]:
+    def seeds(self) -> dict[Stage, range]:
         """The training seeds of each stage."""
-        sizes = {
-            "trials": self.trials,
-            "confirm": self.confirm_seeds,
-            "report": max(self.report_seeds, self.default_seeds),
+        shift, first = self.study_seed * STUDY_SHIFT, self.first_seed
+        longest = max(self.report_seeds, self.default_seeds)
+        sizes: dict[Stage, tuple[int, int]] = {
+            "trials": (first.trials, self.trials),
+            "confirm": (first.confirm, self.confirm_seeds),
+            "report": (first.report, longest),
         }
-        shift = self.study_seed * STUDY_SHIFT
-        first = {
-            item.name: getattr(self.first_seed, item.name) + shift for item in fields(FirstSeeds)
+        return {
+            stage: range(start + shift, start + shift + size)
+            for stage, (start, size) in sizes.items()
         }
-        return {stage: range(first[stage], first[stage] + size) for stage, size in sizes.items()}
 
     def check_together(self) -> None:
         """Raise RangeError unless the stages fit, and share no seed."""
         fits = self.confirm_top <= self.trials
         require(fits, "confirm_top", self.confirm_top, f"at most tuning.trials={self.trials}")
         seeds = self.seeds()
-        for stage, other in (("confirm", "trials"), ("report", "trials"), ("report", "confirm")):
+        pairs: tuple[tuple[Stage, Stage], ...] = (
+            ("confirm", "trials"),
+            ("report", "trials"),
+            ("report", "confirm"),
+        )
+        for stage, other in pairs:
             mine, others = seeds[stage], seeds[other]
             allowed = f"such that its seeds {_text(mine)} meet none of {other}, {_text(others)}"
             value = getattr(self.first_seed, stage)

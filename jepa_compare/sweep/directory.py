@@ -70,6 +70,8 @@ def announce_all(command: CommandLine, jobs: Sequence[Job]) -> None:
         files.below(job.directory.parent, job.directory.name)
         if command.study is None:
             name_the_difference(job, jobs)
+        elif settled(job):  # of a diverged run too the files are final
+            continue
         announce(job)
     directory = command.jobs[0].directory.parent
     names = dict.fromkeys(os.path.relpath(job.directory, directory) for job in command.jobs)

@@ -11,6 +11,7 @@ from jepa_compare.runs.records import SummaryFile
 from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.runs.writer import differing_keys, is_complete, read_config
 from jepa_compare.sweep.job import Job
+from jepa_compare.sweep.tuning.stages import settled
 
 _NO_TIME = ("seed", "sweep", "training.lr", "evaluation.seed")  # they take none
 _WARM_STEPS, _TIMED_STEPS = 2, 5
@@ -24,7 +25,7 @@ def announcement(
     `later`: the lengths of runs that follow, in multiples of the first job's.
     """
     runs = {job.directory: job for job in jobs}
-    todo = [job for job in runs.values() if not is_complete(job.directory, job.identity.hash)]
+    todo = [job for job in runs.values() if not _is_done(job)]
     done = f" ({len(runs) - len(todo)} complete)" if len(todo) < len(runs) else ""
     count = len(runs) + len(later)
     text = f"{count} run{'s' if count > 1 else ''}{done}"
@@ -42,6 +43,11 @@ def announcement(
         disk_bytes = disk_bytes * (len(todo) + len(later)) // len(todo)
     disk = f"up to {disk_bytes / 1e6:.3g} MB of checkpoints"
     return f"{text}, {at_once} at once{time_text}; {disk}"
+
+
+def _is_done(job: Job) -> bool:
+    """Whether nothing is to be trained: of a study, also where a run has diverged."""
+    return settled(job) if job.identity.study else is_complete(job.directory, job.identity.hash)
 
 
 def listing(jobs: Sequence[Job]) -> str:

@@ -5,7 +5,7 @@ A typo in the last value of a grid costs no compute.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -20,14 +20,14 @@ from tests.support.records import finished_summary
 from tests.support.runs import TINY
 
 SMALL = (
-    "tuning.trials=4",
+    "tuning.trials=3",
     "tuning.confirm_top=2",
-    "tuning.confirm_seeds=2",
+    "tuning.confirm_seeds=1",
     "tuning.report_seeds=2",
     "tuning.default_seeds=1",
     "tuning.report_steps=[1,3]",
 )
-"""12 runs per loss."""
+"""9 runs per loss."""
 
 Score = Callable[[Job], float | None]
 """The success rate that a run is to have; None: it diverges."""

@@ -87,7 +87,9 @@ def sobol_values(
 
     keys = sorted(space)
     seed = int(content_hash({"study": study_seed, "loss": loss}), 16)
-    engine = qmc.Sobol(len(keys), scramble=True, seed=np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    # `rng` since scipy 1.15; both names are taken, with the same points.
+    engine = qmc.Sobol(len(keys), scramble=True, seed=generator)  # pyright: ignore[reportCallIssue]
     unit = engine.random(2 ** math.ceil(math.log2(trials)))[:trials]
     return {key: [_at(u, space[key]) for u in unit[:, place]] for place, key in enumerate(keys)}
 

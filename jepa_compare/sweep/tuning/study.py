@@ -182,7 +182,9 @@ def continued(study: StudyFile, directory: Path) -> StudyFile:
     stored = stored_study(directory)
     if stored is None:
         return study
-    changed = differing_keys(_lasting(stored), _lasting(study))
+    names = [", ".join(sorted(each.losses)) for each in (stored, study)]
+    changed = [f"losses {names[0]} -> {names[1]}"] if names[0] != names[1] else []
+    changed = changed or differing_keys(_lasting(stored), _lasting(study))
     if study.trials < stored.trials:
         changed.append(f"trials: {stored.trials} -> {study.trials}, which may only be raised")
     for name in stored.losses.keys() & study.losses.keys():
