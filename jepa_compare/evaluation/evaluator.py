@@ -28,6 +28,7 @@ from jepa_compare.metrics import (
     is_built_in,
 )
 from jepa_compare.runs.evaluation_records import Episode
+from jepa_compare.system.progress import noted
 from jepa_compare.system.stall import progressed
 
 
@@ -138,7 +139,9 @@ class Evaluator:
         """All that is due, and what it is called."""
         values: dict[str, Tensor | float | None] = {}
         descriptions: dict[str, Metric] = {}
-        for name, measure in self._measures(context, at):
+        due = dict(self._measures(context, at))
+        for name in noted("evaluation", list(due)) if at == "end" else due:
+            measure = due[name]
             brought = {metric.key: metric for metric in measure.metrics}
             unit = measure.unit(context)
             for key, value in measure.measure(context).items():

@@ -21,6 +21,7 @@ from jepa_compare.runs.reader import read_record
 from jepa_compare.runs.records import SCHEMA_VERSION
 from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.system import files
+from jepa_compare.system.progress import noted
 
 
 def floor_key(
@@ -76,7 +77,7 @@ def reference_floors(
     if suite is None or not settings.planning.kinds:
         return {}
     keys = {policy: floor_key(policy, source_config, settings) for policy in suite.policies}
-    for policy, key in keys.items():
+    for policy in noted("floors", list(keys)):
 
         def compute(policy: str = policy) -> FloorFile:
             outcomes = play_tasks(
@@ -90,7 +91,7 @@ def reference_floors(
                 tasks=task_rows(outcomes),
             )
 
-        stored_floor(directory, key, policy, None, compute)
+        stored_floor(directory, keys[policy], policy, None, compute)
     return keys
 
 

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from rich.console import Console
+from rich.progress import track
+
 from jepa_compare.comparison.results import Comparison
 from jepa_compare.report.figure_data import FigureData, read_figure_data
 from jepa_compare.report.figures.curves import (
@@ -76,7 +79,14 @@ def draw_comparison(
     if figure_data is None:
         return failures
     drawn: dict[str, Drawn] = {}
-    for name in (*OF_SCORES, *OF_CURVES):
+    console = Console(stderr=True)
+    for name in track(
+        (*OF_SCORES, *OF_CURVES),
+        description="drawing the comparison",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ):
         before = len(failures)
         if name in OF_SCORES:
             figure = attempt(name, OF_SCORES[name], comparison)

@@ -125,6 +125,7 @@ def finish(command: CommandLine) -> bool:
     directory = command.jobs[0].directory.parent
     again = f"jepa-compare report {shlex.quote(str(directory))}"
     compared = interrupted = False
+    say(f"jepa_compare: comparing the runs in {os.path.relpath(directory)}", file=sys.stderr)
     try:
         print(write_comparison([directory], out=directory / COMPARISON), flush=True)
         compared = True

@@ -18,6 +18,7 @@ from jepa_compare.evaluation.pictures.decoder import train_decoder
 from jepa_compare.evaluation.pictures.figures import draw_planning, draw_rollouts, draw_spectrum
 from jepa_compare.evaluation.world_model import WorldModel, evaluating
 from jepa_compare.latents import Batch
+from jepa_compare.system.progress import note
 
 
 def draw_figures(
@@ -33,13 +34,16 @@ def draw_figures(
     if frames and any(evaluation.episodes.values()):
         *_, height, width = evaluator.source.obs_shape
         episodes = evaluation.episodes
+        note("figures", 1, 3, "planning")
         draw_planning(episodes, (width, height), directory / "planning.png")
         count = settings.gif_episodes
         animate_planning(episodes, (width, height), count, directory / "planning.gif")
     if np.isfinite(evaluation.spectrum).all():
+        note("figures", 2, 3, "spectrum")
         if evaluation.spectrum:
             draw_spectrum(evaluation.spectrum, evaluation.metrics, directory / "spectrum.png")
         if frames:
+            note("figures", 3, 3, "rollouts")
             true, imagined = _imagine(evaluator, model)
             draw_rollouts(true, imagined, directory / "rollouts.png")
 

@@ -16,6 +16,7 @@ from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data.environment import Policy, Rectangle, State, TaskSuite, play
 from jepa_compare.rng import generator
 from jepa_compare.runs.evaluation_records import Episode
+from jepa_compare.system.progress import noted
 
 MakePolicy = Callable[[str, int], Policy]
 """From a kind of task and the seed of a set of them to the policy that plays it: a fresh one, for a
@@ -101,7 +102,7 @@ def play_tasks(
 
     return {
         kind: _pooled([play_set(kind, seed) for seed in settings.task_seeds()])
-        for kind in planning.kinds
+        for kind in noted("planning tasks", planning.kinds)
     }
 
 
