@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jepa_compare import __version__
 from jepa_compare.system.streams import lost_output, steady_streams
 from jepa_compare.system.terminal import escape_tracebacks, say
 
@@ -175,6 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="jepa-compare", description="Compare runs of jepa_compare.train."
     )
+    parser.add_argument("--version", action="version", version=f"jepa_compare {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in _SUBCOMMANDS:
         add(commands)

@@ -1,10 +1,11 @@
 """Draw the README's pictures.
 
     python scripts/picture.py world .github/images/world.png
-    python scripts/picture.py runs .github/images/planning.png RUN_DIR... --kind detour
+    python scripts/picture.py runs .github/images/planning.gif RUN_DIR... --kind detour
 
 `world`: frames of the default world, and one task of each kind. `runs`: the same tasks as
-different runs plan them, a row per run, from their stored evaluations.
+different runs plan them, a row per run, from their stored evaluations; a moving picture where the
+picture's name ends in .gif.
 """
 
 import argparse
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout th
 from jepa_compare.build import build_source
 from jepa_compare.data import TwoRooms
 from jepa_compare.data.environment import play
+from jepa_compare.evaluation.pictures.animation import animate_planning
 from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw_planning
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
@@ -116,7 +118,10 @@ def draw_runs(path: Path, runs: list[Path], kind: str, columns: int) -> None:
         episodes[config.aux_loss["name"]] = stored.episodes[kind][:columns]
         *_, height, width = build_source(config).obs_shape
         size = (width, height)
-    draw_planning(episodes, size, path)
+    if path.suffix == ".gif":
+        animate_planning(episodes, size, columns, path)
+    else:
+        draw_planning(episodes, size, path)
 
 
 if __name__ == "__main__":

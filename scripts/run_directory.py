@@ -12,16 +12,16 @@ DOCUMENT = ROOT / "docs" / "run_directory.md"
 
 HEAD = """# The run directory
 
-    multirun/<sweep>/sweep.json
+    multirun/<sweep>/sweep.json  study.json (of a study that tunes each loss)
     multirun/<sweep>/<loss>_s<seed>_<hash>/
       config.json  status.json  metrics.jsonl  checkpoint.pt  checkpoint.prev.pt
       encoder.safetensors  evaluations/<hash>.json  figures/  summary.json  train.log
     multirun/<sweep>/floors/<key>.json
     multirun/<sweep>/comparison/
 
-This page is made of `records.py` and `evaluation_records.py` in `jepa_compare/runs/` by
-`python scripts/run_directory.py`; a test compares them. `jepa_compare/runs/layout.py` spells
-the names of the files.
+This page is made of `records.py`, `study_records.py` and `evaluation_records.py` in
+`jepa_compare/runs/` by `python scripts/run_directory.py`; a test compares them.
+`jepa_compare/runs/layout.py` spells the names of the files.
 
 A run is what its hash says: the settings that determine the trained weights
 (`jepa_compare/runs/identity.py` lists what is left out). A reader takes a file whole or not at all,
@@ -33,13 +33,13 @@ interrupted or still runs, and appears as such.
 
 def page() -> str:
     """The whole page."""
-    files = (RUNS / "records.py", RUNS / "evaluation_records.py")
-    records, evaluations = (ast.parse(file.read_text()) for file in files)
+    names = ("records", "study_records", "evaluation_records")
+    records, studies, evaluations = (ast.parse((RUNS / f"{n}.py").read_text()) for n in names)
     parts = [
         HEAD,
         (ast.get_docstring(records) or "").partition("\n\n")[2].split("docs/")[0].strip(),
     ]
-    nodes = [*records.body, *evaluations.body]
+    nodes = [*records.body, *studies.body, *evaluations.body]
     parts += [section(node) for node in nodes if isinstance(node, ast.ClassDef)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

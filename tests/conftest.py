@@ -7,6 +7,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "disabled")
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -20,6 +22,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # Executes every jaxtyping annotation of the package while the tests run.
 install_import_hook("jepa_compare", "tests.support.typechecker.typechecker").__enter__()
+
+
+@pytest.fixture(scope="session")
+def study_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of three losses; not to be changed."""
+    from tests.support.synthetic_study import SyntheticStudy
+
+    return SyntheticStudy(path=tmp_path_factory.mktemp("studies") / "answer").write()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

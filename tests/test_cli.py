@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from jepa_compare import __version__
 from jepa_compare.cli import main
 from jepa_compare.report import write
 from tests.support.synthetic import DEFAULT_LOSSES, write_run
@@ -59,3 +60,22 @@ def test_a_folder_without_runs_is_one_line(
     assert capsys.readouterr().err == f"jepa-compare: no run found in {tmp_path}\n"
     assert main(["report", str(tmp_path / "missing")]) == 1
     assert capsys.readouterr().err == f"jepa-compare: {tmp_path / 'missing'} is not a directory\n"
+
+
+def test_a_folder_without_runs_has_no_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", str(tmp_path)]) == 1
+    assert capsys.readouterr() == ("", f"jepa-compare: no run found in {tmp_path}\n")
+    (tmp_path / "sweep" / "run").mkdir(parents=True)
+    (tmp_path / "sweep" / "run" / "config.json").write_text("{")
+    assert main(["status", str(tmp_path / "sweep")]) == 1
+    error = capsys.readouterr().err
+    assert f"no run found in {tmp_path / 'sweep'}; {tmp_path / 'sweep' / 'run'}: " in error
+    assert error.count("\n") == 1
+
+
+def test_the_version_is_this_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"jepa_compare {__version__}\n"

@@ -1,4 +1,4 @@
-"""The loss that the README adds trains, typed as it stands there."""
+"""What README and docs tell to type works, and what they link to is there."""
 
 import os
 import re
@@ -12,10 +12,8 @@ from tests.support.runs import TINY
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_loss_of_the_readme_trains_from_the_folder_that_it_is_in(tmp_path: Path) -> None:
-    section = (
-        (ROOT / "README.md").read_text().partition("\n## Add a loss\n")[2].partition("\n## ")[0]
-    )
+def test_the_loss_of_the_docs_trains_from_the_folder_that_it_is_in(tmp_path: Path) -> None:
+    section = (ROOT / "docs" / "extending.md").read_text()
     blocks: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL)
     for language, text in blocks:
         if language in ("python", "yaml"):
@@ -37,3 +35,17 @@ def test_the_loss_of_the_readme_trains_from_the_folder_that_it_is_in(tmp_path: P
     assert done.returncode == 0, done.stderr[-2000:]
     assert "uniformity" in done.stdout
     assert " failed" not in done.stdout
+
+
+def test_every_link_between_the_documents_leads_to_a_file() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    links = [
+        (page, target)
+        for page in pages
+        for target in re.findall(r"""(?:\]\(|src=")(?!\w+:)([^)#"\s]+)""", page.read_text())
+    ]
+    assert len(links) > 20
+    missing = [
+        f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()
+    ]
+    assert missing == []

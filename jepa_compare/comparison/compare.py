@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jepa_compare import metrics as catalogue
 from jepa_compare.comparison import conclusion
-from jepa_compare.comparison.differences import counted, find_differences
+from jepa_compare.comparison.differences import counted, find_differences, shared_settings
 from jepa_compare.comparison.pairs import compare_pairs, exploratory, with_decisions
 from jepa_compare.comparison.results import (
     ANALYSIS_SETS,
@@ -24,13 +24,17 @@ from jepa_compare.comparison.scores import (
     references,
     score_matrix,
     scores_by_seed,
+    widening_by_tasks,
     worst_scores,
 )
 from jepa_compare.comparison.smallest_effect import smallest_effect
-from jepa_compare.comparison.statistics import correlation_over_seeds, skewness_z
 from jepa_compare.comparison.top_group import best_row, find_top
+from jepa_compare.comparison.tuning.selection import describe_progress, split_studies
+from jepa_compare.comparison.tuning.summary import Compared, summarise
+from jepa_compare.comparison.tuning.words import turns_over, with_lengths
 from jepa_compare.comparison.warnings import find_warnings
 from jepa_compare.metrics import Metric
+from jepa_compare.statistics import correlation_over_seeds, skewness_z
 
 _SKEWED = 2.0  # standard errors away from the skewness of normal samples
 _MOST_METRICS = 100
@@ -51,11 +55,14 @@ def compare(
     states, detour success, or the first downstream metric that a run has). `baseline` is a row's
     label: only pairs with it are tested. `by` names the settings that make a row; all others are
     averaged over, which the warnings say. `effect` replaces the smallest effect of interest, in the
-    primary metric, that the runs' configurations state.
+    primary metric, that the runs' configurations state. Of a study the tuned losses are compared,
+    on the fresh seeds of its report; all its other runs are in `Comparison.tuning`.
     Raises ValueError, in one line, for a name that does not occur and when there is no run.
     """
+    runs, studies = split_studies(runs)
     if not runs.runs:
-        raise ValueError("there is no run to compare")
+        waiting = "; ".join(describe_progress(study) for study in studies)
+        raise ValueError(waiting or "there is no run to compare")
     described, _ = catalogue.agree([run.descriptions for run in runs])
     present = catalogue.in_order(_metric_keys(runs), described)
     primary = _primary(metric, present, {run.primary_metric for run in runs if run.metrics})
@@ -91,6 +98,15 @@ def compare(
     ]
     main = {row.label: estimates["all", primary.key, row.label] for row in rows}
     answer = find_top(rows, main, tests, primary)
+    compared = Compared(
+        rows=rows,
+        answer=answer,
+        metrics=present,
+        primary=primary,
+        smallest_effect=margin,
+        baseline=baseline,
+    )
+    tuning = tuple(summarise(study, compared) for study in studies)
     correlation = correlation_over_seeds(score_matrix(rows, primary, "all", worst))
     unswept = tuple(
         UnsweptSetting(key=key, values=counted(runs, key), apart=key in kept_apart)
@@ -100,6 +116,7 @@ def compare(
         runs=runs,
         axes=differences.axes,
         unswept=unswept,
+        shared=shared_settings(runs.runs),
         rows=rows,
         references=references(rows, present),
         metrics=present,
@@ -110,17 +127,21 @@ def compare(
         skewed=tuple(column.key for column in skewed),
         smallest_effect=margin,
         answer=answer,
-        best=best_row(rows, main, tests, primary),
+        best=None if turns_over(tuning) else best_row(rows, main, tests, primary),
         correlation=correlation,
+        task_widening=conclusion.about_tasks(widening_by_tasks(rows, tests, primary)),
         conclusion=(
-            *conclusion.write_conclusion(rows, main, tests, primary, baseline),
+            *with_lengths(
+                conclusion.write_conclusion(rows, main, tests, primary, baseline), tuning
+            ),
             *conclusion.about_pairing(correlation, primary),
         ),
-        warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed),
+        warnings=find_warnings(runs, rows, main, tests, primary, unswept, chosen, skewed, tuning),
         provenance={
             key: counted([run for run in runs if run.provenance], key)
             for key in sorted({key for run in runs for key in run.provenance})
         },
+        tuning=tuning,
     )
 
 

@@ -5,10 +5,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from jepa_compare.comparison.results import Estimate, Pair, Row, TopGroup
-from jepa_compare.comparison.statistics import ALPHA
+from jepa_compare.comparison.results import Estimate, Pair, Row, TaskWidening, TopGroup
 from jepa_compare.comparison.top_group import find_top, is_better, winner
 from jepa_compare.metrics import Metric
+from jepa_compare.statistics import ALPHA
 
 
 def p_text(p: float) -> str:
@@ -143,6 +143,19 @@ def about_pairing(correlation: float, metric: Metric) -> tuple[str, ...]:
     return (
         f"Scores of rows correlate over seeds by {correlation:.2f}: pairing multiplied the variance"
         f" of a difference by {1 - correlation:.2f}.",
+    )
+
+
+def about_tasks(widening: TaskWidening | None) -> TaskWidening | None:
+    """With its sentence: what the intervals leave out."""
+    if widening is None:
+        return None
+    factors = (("a row's", widening.row), ("a paired difference's", widening.difference))
+    parts = [f"{what} {x:.2f} times" for what, x in factors if not math.isnan(x)]
+    return dataclasses.replace(
+        widening,
+        sentence=f"Intervals are given these {widening.tasks} tasks; were the tasks a sample too,"
+        f" they would be wider, {_joined(parts)} (median, estimated).",
     )
 
 

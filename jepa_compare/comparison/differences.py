@@ -10,6 +10,9 @@ compared with the others'. A key that differs is
   or if it repeats the value of an axis (an interpolation); a preset (`experiment`) is an axis only
   if it explains what nothing else does;
 - otherwise unswept.
+
+Where every run has the settings that a study selected, what is the same in all runs of a loss (and
+study) was selected: it is part of the loss, and no axis.
 """
 
 from collections import Counter
@@ -22,6 +25,8 @@ from jepa_compare.runs.identity import ADDED, HARMLESS, counts
 LOSS = "aux_loss"
 LOSS_KEYS = (LOSS, f"{LOSS}.name")
 """The keys of a row that are the loss itself."""
+STUDY = "study"
+"""The key of a row that says which study tuned it."""
 _PRESET = "experiment"
 # Rows average over the seed, and the device that was asked for is compared as hardware.device.
 _COMPARED_OTHERWISE = ("seed", "device")
@@ -35,6 +40,8 @@ class Differences:
     """Swept on purpose: the loss first, then by name. A group's choice goes by the group's name."""
     unswept: tuple[str, ...]
     """The others; those that can change numbers first."""
+    settings: tuple[str, ...]
+    """Every key of the config that differs, whatever explains it, and can change a number."""
 
 
 def value_of(run: Run, key: str) -> Value:
@@ -43,6 +50,8 @@ def value_of(run: Run, key: str) -> Value:
         return run.config[key]
     if key == LOSS:
         return run.loss
+    if key == STUDY:
+        return run.study.id if run.study else None
     if key in run.choices:
         return run.choices[key]
     return run.provenance.get(key)
@@ -51,7 +60,7 @@ def value_of(run: Run, key: str) -> Value:
 def is_known(run: Run, key: str) -> bool:
     """Whether `value_of` is final: surroundings and evaluation are recorded at the end of a run."""
     settled = key in run.choices or (key in run.config and not key.startswith("evaluation."))
-    return run.status is not None or key == LOSS or settled
+    return run.status is not None or key in (LOSS, STUDY) or settled
 
 
 def counted(runs: Iterable[Run], key: str) -> dict[str, int]:
@@ -85,9 +94,14 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     ]
     if len({run.loss for run in runs}) > 1:  # not choices: an alias is the same loss
         groups.append(LOSS)
+    if len({value_of(run, STUDY) for run in runs}) > 1:
+        groups.append(STUDY)
     axes = list(groups)
     unswept: list[str] = []
+    studied = all(run.study is not None for run in runs)
     for key in varying:
+        if studied and _function_of(runs, key, [LOSS, STUDY]):
+            continue
         governing = [group for group in groups if governs(group, key)]
         if governing and _function_of(runs, key, governing):
             continue
@@ -101,6 +115,19 @@ def find_differences(runs: Sequence[Run]) -> Differences:
     return Differences(
         axes=tuple(sorted(axes, key=lambda key: (key != LOSS, key))),
         unswept=tuple(sorted(unswept, key=HARMLESS.__contains__)),
+        settings=tuple(varying),
+    )
+
+
+def shared_settings(runs: Sequence[Run]) -> tuple[str, ...]:
+    """ "training.steps=200", of what was written on a command line and is the same in all runs."""
+    written = {_key(override) for run in runs for override in run.overrides}
+    return tuple(
+        f"{key}={values.pop()}"
+        for key in sorted(written - {*_COMPARED_OTHERWISE, *LOSS_KEYS})
+        if counts(key, runs[0].config)
+        and all(key in run.config or key in run.choices for run in runs)
+        and len(values := {as_text(value_of(run, key)) for run in runs}) == 1
     )
 
 

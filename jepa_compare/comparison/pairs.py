@@ -14,7 +14,8 @@ from jepa_compare.comparison.differences import LOSS_KEYS, governs, value_of
 from jepa_compare.comparison.results import Pair, Row
 from jepa_compare.comparison.runs import Run, Value
 from jepa_compare.comparison.scores import Worst, score, scores_by_seed
-from jepa_compare.comparison.statistics import (
+from jepa_compare.metrics import Metric
+from jepa_compare.statistics import (
     ALPHA,
     FEWEST_FOR_SHAPE,
     decide,
@@ -25,7 +26,6 @@ from jepa_compare.comparison.statistics import (
     sign_flip,
     t_test,
 )
-from jepa_compare.metrics import Metric
 
 Unit = tuple[Value, ...]
 """What two runs share that are paired: the seed, then the settings that both rows average over."""

@@ -6,13 +6,16 @@ pairs are dropped and counted). "healthy": only runs whose status is healthy.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jepa_compare.comparison.runs import LeftOut, Outcome, Run, Runs, Value
-from jepa_compare.comparison.statistics import Decision
+from jepa_compare.comparison.tuning.results import Tuning
 from jepa_compare.metrics import Metric
+from jepa_compare.runs.records import StatusNote
+from jepa_compare.statistics import Decision
 
 AnalysisSet = Literal["all", "healthy"]
 ANALYSIS_SETS: tuple[AnalysisSet, ...] = ("all", "healthy")
@@ -48,7 +51,7 @@ class Row:
     """Runs that differ in nothing but their seed: one combination of the sweep's axes."""
 
     label: str
-    """Short and unique: "vicreg", "none · target=ema"."""
+    """Short and unique: "vicreg", "none · target=ema", "vicreg #2"."""
     axes: Mapping[str, Value]
     """Value of each axis; None where it does not apply."""
     unswept: Mapping[str, str]
@@ -60,6 +63,15 @@ class Row:
     """Target encoder: shared, stop_grad or ema."""
     averaged: tuple[str, ...] = ()
     """Swept settings that `by` left out: the row is a mean over their values."""
+    meaning: str = ""
+    """What a number in the label stands for: "data=maze, lr=0.001"."""
+    unsaid: Mapping[str, str] = field(default_factory=dict)
+    """Key to "lr=0.001", of settings that most rows share and that no label then names."""
+
+    @property
+    def notes(self) -> Mapping[StatusNote, int]:
+        """Runs per note beside their status, those that occur."""
+        return Counter(note for run in self.runs for note in run.notes)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -152,6 +164,20 @@ class TopGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TaskWidening:
+    """How much wider the intervals of a success rate would be if the tasks, too, were a sample."""
+
+    tasks: int
+    """That the rate is a mean over."""
+    row: float
+    """Factor for the interval of a row's mean, median over rows; NaN where it is not known."""
+    difference: float
+    """Factor for that of a paired difference, median over pairs."""
+    sentence: str = ""
+    """The same in words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UnsweptSetting:
     """A key that differs between runs and is not an axis."""
 
@@ -170,6 +196,8 @@ class Comparison:
     axes: tuple[str, ...]
     """Config keys that the sweep varied, the loss first."""
     unswept: tuple[UnsweptSetting, ...]
+    shared: tuple[str, ...]
+    """Settings that a command line named and that all runs have: "training.steps=200"."""
     rows: tuple[Row, ...]
     """Best mean of the primary metric first, rows without a score last."""
     references: tuple[Reference, ...]
@@ -195,11 +223,15 @@ class Comparison:
     correlation: float
     """Of the rows' scores over seeds, in the primary metric; pairing multiplied the variance of a
     difference by 1 minus this. NaN where fewer than three seeds are shared."""
+    task_widening: TaskWidening | None
+    """Of the primary metric; None where that is no success rate, or nothing can be said."""
     conclusion: tuple[str, ...]
     """Sentences, the conclusion first."""
     warnings: tuple[str, ...]
     provenance: Mapping[str, Mapping[str, int]]
     """Runs per value of each version, hardware, commit and command."""
+    tuning: tuple[Tuning, ...] = ()
+    """How the rows were tuned, by study; none if they were not."""
 
     @property
     def primary_pairs(self) -> tuple[Pair, ...]:

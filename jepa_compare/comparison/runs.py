@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jepa_compare.metrics import Metric
-from jepa_compare.runs.records import State, Status
+from jepa_compare.runs.records import State, Status, StatusNote, Study
+from jepa_compare.runs.study_records import StudyFile
 
 Outcome = Literal[
     "healthy",
@@ -100,6 +101,8 @@ class Run:
     state: State
     status: Status | None
     """Of the trained encoder; None without a readable summary."""
+    notes: tuple[StatusNote, ...] = ()
+    """What is noted beside the status."""
     reason: str
     """Why the run is not healthy; empty if it is."""
     step: int
@@ -137,6 +140,8 @@ class Run:
     samples_per_second, peak_memory_bytes, parameters.encoder, parameters.predictor."""
     unverified: bool = False
     """Whether a file of it is of an older schema version."""
+    study: Study | None = None
+    """What it is for in a study, if it is part of one."""
 
     @property
     def loss(self) -> str:
@@ -164,6 +169,8 @@ class Runs:
     left_out: tuple[LeftOut, ...]
     roots: tuple[Path, ...]
     """The folders that were searched."""
+    studies: Mapping[str, StudyFile] = field(default_factory=dict)
+    """The studies that runs are part of, by id."""
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self.runs)

@@ -14,11 +14,23 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.results import AnalysisSet, Estimate, Reference, Row
+from jepa_compare.comparison.results import (
+    AnalysisSet,
+    Estimate,
+    Pair,
+    Reference,
+    Row,
+    TaskWidening,
+)
 from jepa_compare.comparison.runs import Floor, Run
-from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE, interquartile_mean, t_test
 from jepa_compare.metrics import Metric
 from jepa_compare.references import reference_policies
+from jepa_compare.statistics import (
+    FEWEST_FOR_SHAPE,
+    interquartile_mean,
+    t_test,
+    task_widening,
+)
 
 Worst = Mapping[str, float]
 """By metric key: what a diverged run counts with."""
@@ -99,6 +111,49 @@ def score_matrix(
         for seed, value in scores_by_seed(row, metric, analysis_set, worst).items():
             matrix[index, place[seed]] = value
     return matrix
+
+
+_Outcomes = Mapping[tuple[int, str | None], Float[np.ndarray, " tasks"]]
+
+
+def widening_by_tasks(
+    rows: Sequence[Row], pairs: Sequence[Pair], metric: Metric
+) -> TaskWidening | None:
+    """What intervals given the tasks leave out, from the outcome of every task at every seed."""
+    outcomes = {row.label: _outcomes(row, metric.tasks) for row in rows if metric.tasks}
+    differences: list[_Outcomes] = []
+    for pair in pairs:
+        a, b = outcomes.get(pair.a, {}), outcomes.get(pair.b, {})
+        shared = [key for key in a if key in b and len(a[key]) == len(b[key])]
+        differences.append({key: a[key] - b[key] for key in shared if not pair.confounded})
+    row, difference = (_median_widening(of) for of in (outcomes.values(), differences))
+    if math.isnan(row) and math.isnan(difference):
+        return None
+    counts = [len(array) for by_seed in outcomes.values() for array in by_seed.values()]
+    return TaskWidening(tasks=statistics.median_low(counts), row=row, difference=difference)
+
+
+def _outcomes(row: Row, kind: str | None) -> _Outcomes:
+    """Success by task, by (seed, evaluation); the mean where a seed has several runs."""
+    found: dict[tuple[int, str | None], list[Float[np.ndarray, " tasks"]]] = defaultdict(list)
+    for run in row.runs:
+        if run.status is not None and kind is not None and kind in run.tasks:
+            found[run.seed, run.evaluation].append(run.tasks[kind].success)
+    return {
+        key: np.mean(arrays, axis=0)
+        for key, arrays in found.items()
+        if len({len(array) for array in arrays}) == 1
+    }
+
+
+def _median_widening(tables: Iterable[_Outcomes]) -> float:
+    factors = [
+        task_widening(np.stack(list(of_seeds.values())))
+        for of_seeds in tables
+        if len({(evaluation, len(array)) for (_, evaluation), array in of_seeds.items()}) == 1
+    ]
+    known = [factor for factor in factors if math.isfinite(factor)]
+    return statistics.median(known) if known else math.nan
 
 
 def references(rows: Sequence[Row], metrics: Sequence[Metric]) -> tuple[Reference, ...]:

@@ -9,9 +9,11 @@ from jepa_compare.comparison.results import Estimate, Pair, Row, UnsweptSetting
 from jepa_compare.comparison.runs import OUTCOMES, Runs
 from jepa_compare.comparison.scores import first_floors
 from jepa_compare.comparison.smallest_effect import recorded_effects
-from jepa_compare.comparison.statistics import FEWEST_FOR_SHAPE
+from jepa_compare.comparison.tuning.results import Tuning
+from jepa_compare.comparison.tuning.words import about_studies
 from jepa_compare.metrics import Metric
 from jepa_compare.runs.identity import HARMLESS
+from jepa_compare.statistics import FEWEST_FOR_SHAPE
 
 ENOUGH_TASKS = 100
 """Evaluation tasks below which methods of the usual quality cannot be told apart."""
@@ -27,12 +29,14 @@ def find_warnings(
     unswept: Sequence[UnsweptSetting],
     by: Sequence[str] | None,
     skewed: Sequence[Metric],
+    tuned: Sequence[Tuning] = (),
 ) -> tuple[str, ...]:
     """One sentence each, the gravest first; `estimates` and `pairs` are those of `primary`."""
     return (
         *(_about_unswept(setting, by or ()) for setting in unswept),
         *_about_pooling(rows, by),
         *_about_tuning(rows),
+        *about_studies(tuned),
         *_about_smallest_effect(runs, primary),
         *_about_outcomes(rows),
         *_about_seeds(rows, estimates, pairs),
@@ -68,6 +72,11 @@ def _about_pooling(rows: Sequence[Row], by: Sequence[str] | None) -> list[str]:
 
 
 def _about_tuning(rows: Sequence[Row]) -> list[str]:
+    if all(run.study is not None for row in rows for run in row.runs):
+        return [
+            "Every loss was tuned with the same budget. The intervals are given the settings that"
+            " were selected: another tuning may select others."
+        ]
     losses = Counter(row.runs[0].loss for row in rows)
     several = [loss for loss, count in losses.items() if count > 1]
     warnings: list[str] = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from jepa_compare.config import hydra_internals
 from jepa_compare.config.schema import Config
 from jepa_compare.config.secrets import refuse_secrets
+from jepa_compare.config.tuning import TuningSettings
 from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile
 
@@ -23,11 +25,20 @@ CONF_DIR = next(
     if (path / "config.yaml").exists()
 )
 CONFIG_NAME = "config"
+OF_NO_RUN = ("hydra", "tuning")
+"""Nodes of a composition that say nothing of a run: how the command is carried out."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Composition(Config):
+    """What a command line gives: the run, and how a study of such runs is made."""
+
+    tuning: TuningSettings
 
 
 def register() -> None:
     """Tell Hydra the schema and OmegaConf the resolver that `conf/config.yaml` uses."""
-    ConfigStore.instance().store(name="schema", node=Config)
+    ConfigStore.instance().store(name="schema", node=Composition)
 
     def of_root(*, _root_: DictConfig) -> str:
         return run_name(_root_)
@@ -47,8 +58,8 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """The resolved config as plain data, without Hydra's own node."""
-    kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    """The resolved config of a run as plain data."""
+    kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_NO_RUN])
     container = OmegaConf.to_container(kept, resolve=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
@@ -76,6 +87,6 @@ def identity_of(cfg: DictConfig) -> ConfigFile:
         seed=config["seed"],
         hash=name.rsplit("_", 1)[1],
         config=config,
-        choices={str(k): v for k, v in choices.items() if not str(k).startswith("hydra/")},
+        choices={str(k): v for k, v in choices.items() if str(k).split("/")[0] not in OF_NO_RUN},
         overrides=[str(override) for override in cfg.hydra.overrides.task],
     )

@@ -44,8 +44,11 @@ def one_line(error: Exception, overrides: Sequence[str]) -> str:
         return f"{error.override}: is not of the form key=value ({_first_line(error)})"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        package = _PLUGINS.get(group, {}).get(name)
-        hint = f": pip install {package}" if package else did_you_mean(name, error.options)
+        plugins = _PLUGINS.get(group, {})
+        package = plugins.get(name)
+        hint = did_you_mean(name, [*error.options, *plugins])
+        if package:
+            hint = f": pip install {package}"
         return f"{group}={name}: no such option{hint}; there is {', '.join(error.options)}"
     # Hydra's exception names the override; its cause knows the key and what stands beside it.
     cause = error.__cause__ or error

@@ -6,6 +6,8 @@
   name gets one here, which every process must agree on.
 - `create_config_search_path`, `Hydra.create_main_hydra2`: `hydra.initialize_config_dir` knows one
   directory, `--config-dir` is a second one.
+- `Hydra.compose_config`, `Callbacks`: a launcher is built by a sweeper; a study has its jobs
+  launched stage by stage, of which no sweeper of Hydra's knows.
 - `BasicSweeper.split_arguments`: the jobs that are checked must be those that Hydra will launch.
 """
 
@@ -17,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import hydra.version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+from jepa_compare import __version__
 from jepa_compare.checks import ConfigError
 
 _VERSION_BASE = "1.3"
@@ -34,16 +40,21 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
     `arguments`: without the program's name; None: those of this process.
     """
-    parser = get_args_parser()
+    parser = argparse.ArgumentParser(
+        parents=[get_args_parser()], add_help=False, conflict_handler="resolve"
+    )
+    parser.add_argument("--version", action="version", version=f"jepa_compare {__version__}")
     parser.add_argument(
         "--dry-run", action="store_true", help="Check and list the runs, start none"
     )
-    parsed, unknown = parser.parse_known_args(arguments)
-    if unknown:
+    parsed, rest = parser.parse_known_args(arguments)
+    unknown = next((argument for argument in rest if argument.startswith("-")), None)
+    if unknown is not None:
         raise ConfigError(
-            f"{unknown[0]}: no such option; a value is set as key=value, without dashes:"
+            f"{unknown}: no such option; a value is set as key=value, without dashes:"
             " training.lr=1e-3 (--cfg job lists the keys)"
         )
+    parsed.overrides += rest  # argparse takes those before an option, and leaves those after it
     return parsed
 
 
@@ -59,6 +70,27 @@ def run_command(
         config_path=str(conf),
         config_name=name,
     )
+
+
+def launch_jobs(
+    args: argparse.Namespace,
+    conf: Path,
+    name: str,
+    task: Callable[[DictConfig], None],
+    jobs: Sequence[Sequence[str]],
+) -> None:
+    """Have the launcher that `args` choose run jobs, a list of overrides each."""
+    with composition(conf, args.config_dir):
+        own = GlobalHydra.instance().hydra
+        assert own is not None
+        config = own.compose_config(
+            name, list(args.overrides), RunMode.MULTIRUN, with_log_configuration=True
+        )
+        context = HydraContext(config_loader=own.config_loader, callbacks=Callbacks(config))
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=task, config=config
+        )
+        launcher.launch(jobs, initial_job_idx=0)
 
 
 @contextmanager

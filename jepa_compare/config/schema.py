@@ -23,10 +23,11 @@ AUX_LOSS_KEYS = (
     "target_decay",
     "final_target_decay",
     "allow_inert_target",
+    "search",
     "_target_",
 )
 """The keys of the `aux_loss` node that are not arguments of the loss's constructor."""
-OPTIONAL_AUX_LOSS_KEYS = ("final_target_decay", "allow_inert_target")
+OPTIONAL_AUX_LOSS_KEYS = ("final_target_decay", "allow_inert_target", "search")
 
 
 def _has(*keys: str) -> Any:

@@ -4,7 +4,9 @@ Shape legend: n frames, c h w an observation, d latent dimensions.
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,6 +20,9 @@ class Encoder(nn.Module, ABC):
     """
 
     norm: nn.Module
+    frame_by_frame: ClassVar[bool] = False
+    """Whether a latent depends on its own frame alone. An encoder that says so, and has no
+    BatchNorm, may be given the frames of a batch in pieces."""
 
     @abstractmethod
     def forward(self, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]: ...
@@ -28,6 +33,8 @@ class ConvEncoder(Encoder):
 
     Raises ValueError for frames whose side is not a multiple of 8, its total stride.
     """
+
+    frame_by_frame = True
 
     def __init__(
         self, *, obs_shape: tuple[int, int, int], dim: int, channels: list[int], groups: int
@@ -68,7 +75,8 @@ class _Residual(nn.Module):
         self.second = nn.Conv2d(width, width, kernel_size=3, padding=1)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        return F.relu(x + self.second(F.relu(self.first(x))))
+        # In place: no convolution's backward needs its own output.
+        return F.relu_(x + self.second(F.relu_(self.first(x))))
 
 
 class ImpalaEncoder(Encoder):
@@ -79,6 +87,8 @@ class ImpalaEncoder(Encoder):
     layer and LayerNorm with affine parameters. A block ends with the ReLU that IMPALA has before
     each of its convolutions.
     """
+
+    frame_by_frame = True
 
     def __init__(self, *, obs_shape: tuple[int, int, int], dim: int, channels: list[int]) -> None:
         super().__init__()
@@ -97,6 +107,8 @@ class ImpalaEncoder(Encoder):
             ]
             c, h, w = width, (h + 1) // 2, (w + 1) // 2
         self.body = nn.Sequential(*stages, nn.Flatten(), nn.Linear(c * h * w, dim))
+        # On a CPU too: max-pools are vectorised over channels, and the step takes 0.7 of the time.
+        self.body.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, obs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:

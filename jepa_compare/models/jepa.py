@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from jepa_compare.ema import decay_at, follow
 from jepa_compare.latents import Batch, Latents
 from jepa_compare.models.encoders import Encoder
+from jepa_compare.models.pieces import encode_in_pieces
 from jepa_compare.models.predictors import Predictor
 
 Target = Literal["shared", "stop_grad", "ema"]
@@ -63,13 +64,14 @@ class JEPA(nn.Module):
     def forward(self, batch: Batch) -> Latents:
         b, t = batch.obs.shape[:2]
         k = self.rollout_steps
-        z_context = self.encode(batch.obs.flatten(0, 1)).unflatten(0, (b, t))  # [b t d]
+        z_context = encode_in_pieces(self.encoder, batch.obs.flatten(0, 1))
+        z_context = z_context.unflatten(0, (b, t))  # [b t d]
         actions = None if batch.actions is None else batch.actions[:, :k]
         z_pred = self.rollout(z_context[:, 0], actions, k)
         if self.target_encoder is not None:
             with torch.no_grad():
                 frames = batch.obs[:, 1 : k + 1].flatten(0, 1)
-                z_target = self.target_encoder(frames).unflatten(0, (b, k))
+                z_target = encode_in_pieces(self.target_encoder, frames).unflatten(0, (b, k))
         elif self.target == "stop_grad":
             z_target = z_context[:, 1 : k + 1].detach()
         else:

@@ -19,6 +19,11 @@ from jepa_compare.report.figures.scores import (
     score_figure,
 )
 from jepa_compare.report.figures.sensitivity import sensitivity_figure
+from jepa_compare.report.figures.tuning import (
+    best_of_figure,
+    fresh_figure,
+    parameters_figure,
+)
 from jepa_compare.report.page.render import Drawn, draw_for_page, report_html
 from jepa_compare.runs import layout
 from jepa_compare.runs.untrusted import shown
@@ -32,6 +37,9 @@ OF_SCORES: dict[str, Callable[[Comparison], Figure | None]] = {
     "paired_differences": pair_figure,
     "planning": planning_figure,
     "sensitivity": sensitivity_figure,
+    "tuning_fresh": fresh_figure,
+    "tuning_best_of": best_of_figure,
+    "tuning_parameters": parameters_figure,
 }
 OF_CURVES: dict[str, Callable[[Comparison, FigureData], Figure | None]] = {
     "learning_curves": learning_figure,

@@ -8,27 +8,37 @@ alone. Schema 2 calls "conclusion", "unswept" and "analysis_set" what schema
     schema_version   3
     primary, smallest_effect, baseline, best, answer {top, beaten [{row, by, at_least,
                      by_less_than}], equal, unranked},
+                     task_widening {tasks, row, difference, sentence} or null,
                      conclusion [sentences], warnings [sentences], axes [config keys]
     metrics          [{key, label, unit, better: higher|lower|null, downstream, skewed}]
     rows             [{label, axes {key: value}, unswept {key: value}, target, seeds [..],
-                       counts {outcome: runs}, estimates {all|healthy: {metric key: ESTIMATE}}}]
+                       counts {outcome: runs}, notes {note: runs},
+                       estimates {all|healthy: {metric key: ESTIMATE}}}]
     references       [{label, policy, rows [labels], estimates {metric key: ESTIMATE}}]
     pairs            [{a, b, metric, analysis_set, mean, low, high, seeds, dropped, p, p_holm,
                        p_sign_flip, improvement, detectable, tasks [only a, only b, all] or null,
                        separable, decision, confounded [keys], note, sentence,
                        differences {seed: a - b}}]
+    tuning           [{study {as in study.json}, metric, smallest_effect, losses [TUNED],
+                       lengths [{length, answer, conclusion, scores {loss: MEAN}}]}]
     unswept          [{key, values {value: runs}, apart}]
     provenance       {key: {value: runs}}
     left_out         [{path, what, reason, count}]
 
     ESTIMATE         {n, missing, mean, low, high, sd, iqm, note, scores {seed: score}}
+    MEAN             {n, mean, low, high, scores {seed: score}}
+    TUNED            {loss, selected, trials [{number, values {key: value}, score, outcome,
+                      confirmed}], best_of [{budget, value, low, high}], collapsed SHARE,
+                      diverged SHARE, near_best, parameters [{key, selected, at_edge}], trial_score,
+                      confirmed MEAN, tuned MEAN, shipped MEAN, gain MEAN, curse, runs, seconds}
+    SHARE            {hits, of, low, high}
 
 Numbers that do not exist (no interval, no test) are null, and so are the differences of a pair
 with more than 200 seeds: the scores that they come from are in the rows.
 
 experiment_comparison_results.json has one entry per run: {"schema_version": 1, "runs": [{name,
-seed, hash, path, row, outcome, reason, axes, metrics, untrained, cost}]}. comparison.csv has one
-line per analysis set, row or reference, and metric.
+seed, hash, path, row, outcome, notes, reason, axes, metrics, untrained, cost}]}. comparison.csv
+has one line per analysis set, row or reference, and metric.
 """
 
 import csv
@@ -37,11 +47,14 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jepa_compare.comparison.differences import as_text
 from jepa_compare.comparison.results import ANALYSIS_SETS, Comparison, Estimate, Pair
 from jepa_compare.comparison.runs import OUTCOMES
+from jepa_compare.comparison.tuning.results import LossTuning, Mean, Share, Tuning
+from jepa_compare.runs.codec import encode
+from jepa_compare.runs.records import StatusNote
 from jepa_compare.runs.untrusted import shown
 
 SCHEMA_VERSION = 3
@@ -65,7 +78,9 @@ def _fields(record: object, names: str) -> dict[str, Any]:
     return {name: _plain(getattr(record, name)) for name in names.split()}
 
 
-def _with_interval(record: Estimate | Pair, before: str, after: str) -> dict[str, Any]:
+def _with_interval(
+    record: Estimate | Pair | Mean | Share, before: str, after: str
+) -> dict[str, Any]:
     low, high = record.interval or (None, None)
     return _fields(record, before) | {"low": low, "high": high} | _fields(record, after)
 
@@ -86,6 +101,40 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
+def _tuning(tuning: Tuning) -> dict[str, Any]:
+    return {
+        "study": encode(tuning.study),
+        "metric": tuning.metric.key,
+        "smallest_effect": tuning.smallest_effect,
+        "losses": [_tuned(loss) for loss in tuning.losses],
+        "lengths": [
+            _fields(at, "length answer conclusion")
+            | {"scores": {loss: _mean(mean) for loss, mean in at.scores.items()}}
+            for at in tuning.lengths
+        ],
+    }
+
+
+def _tuned(loss: LossTuning) -> dict[str, Any]:
+    means = ("confirmed", "tuned", "shipped", "gain")
+    return {
+        **_fields(loss, "loss selected"),
+        "trials": [_fields(t, "number values score outcome confirmed") for t in loss.trials],
+        "best_of": [_fields(best, "budget value low high") for best in loss.best_of],
+        "collapsed": _with_interval(loss.collapsed, "hits of", ""),
+        "diverged": _with_interval(loss.diverged, "hits of", ""),
+        "near_best": loss.near_best,
+        "parameters": [_fields(p, "key selected at_edge") for p in loss.parameters],
+        "trial_score": _plain(loss.trial_score),
+        **{name: _mean(getattr(loss, name)) for name in means},
+        **_fields(loss, "curse runs seconds"),
+    }
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    return _with_interval(mean, "n mean", "scores")
+
+
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
     """The content of comparison.json, plain data."""
     return {
@@ -98,13 +147,15 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 _fields(b, "row by at_least by_less_than") for b in comparison.answer.beaten
             ],
         },
+        "task_widening": comparison.task_widening
+        and _fields(comparison.task_widening, "tasks row difference sentence"),
         "metrics": [
             _fields(metric, "key label unit better downstream")
             | {"skewed": metric.key in comparison.skewed}
             for metric in comparison.metrics
         ],
         "rows": [
-            _fields(row, "label axes unswept target seeds counts")
+            _fields(row, "label axes unswept target seeds counts notes")
             | {
                 "estimates": {
                     analysis_set: {
@@ -122,6 +173,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             for reference in comparison.references
         ],
         "pairs": [_pair(pair) for pairs in comparison.pairs.values() for pair in pairs],
+        "tuning": [_tuning(tuning) for tuning in comparison.tuning],
         "unswept": [_fields(setting, "key values apart") for setting in comparison.unswept],
         "provenance": _plain(comparison.provenance),
         "left_out": [_fields(item, "path what reason count") for item in comparison.left_out],
@@ -136,7 +188,7 @@ def runs_record(comparison: Comparison) -> dict[str, Any]:
             {
                 **_fields(run, "name seed hash path"),
                 "row": row.label,
-                **_fields(run, "outcome reason"),
+                **_fields(run, "outcome notes reason"),
                 "axes": _plain(row.axes),
                 **_fields(run, "metrics untrained cost"),
             }
@@ -153,8 +205,20 @@ def csv_text(comparison: Comparison) -> str:
     numbers = ("n", "missing", "mean", "low", "high", "sd", "iqm")
     axes = tuple(comparison.rows[0].axes)
     keys = [_safe(axis) for axis in axes]
+    notes = get_args(StatusNote)
     writer.writerow(
-        ("kind", "analysis_set", "row", "target", *keys, "metric", *numbers, "note", *OUTCOMES)
+        (
+            "kind",
+            "analysis_set",
+            "row",
+            "target",
+            *keys,
+            "metric",
+            *numbers,
+            "note",
+            *OUTCOMES,
+            *notes,
+        )
     )
 
     def line(head: tuple[str, ...], key: str, estimate: Estimate, counts: list[int]) -> None:
@@ -166,6 +230,7 @@ def csv_text(comparison: Comparison) -> str:
         for row in comparison.rows:
             settings = [as_text(row.axes.get(axis)) for axis in axes]
             counts = [row.counts.get(outcome, 0) for outcome in OUTCOMES]
+            counts += [row.notes.get(note, 0) for note in notes]
             for metric in comparison.metrics:
                 estimate = comparison.estimate(row, metric, analysis_set)
                 head = ("row", analysis_set, row.label, row.target, *settings)

@@ -3,7 +3,9 @@
 import re
 
 from jepa_compare.comparison.results import Comparison
-from jepa_compare.report.tables import LEGEND, main_table
+from jepa_compare.comparison.rows import legend, lines_above
+from jepa_compare.report.legends import main_legend
+from jepa_compare.report.tables import Grid, main_table
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
@@ -44,6 +46,7 @@ def latex(comparison: Comparison) -> str:
         r"\centering",
         rf"\begin{{tabular}}{{{'l' * grid.left}{'r' * numbers}l}}",
         r"\toprule",
+        *_over(grid),
         " & ".join(escape(text) for text in grid.header) + r" \\",
         r"\midrule",
     ]
@@ -55,6 +58,21 @@ def latex(comparison: Comparison) -> str:
             for column, text in enumerate(cells)
         ]
         lines.append(" & ".join(texts) + r" \\")
-    caption = escape(f"{LEGEND} {comparison.conclusion[0] if comparison.conclusion else ''}")
+    said = [
+        *lines_above(comparison.rows, comparison.shared),
+        *legend(comparison.rows),
+        main_legend(comparison),
+    ]
+    caption = escape(" ".join([*said, *comparison.conclusion[:1]]))
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _over(grid: Grid) -> list[str]:
+    """The titles over groups of columns, and a rule under each."""
+    cells, rules, column = [], [], 1
+    for title, span in grid.groups:
+        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{escape(title)}}}")
+        rules += [rf"\cmidrule(lr){{{column}-{column + span - 1}}}"] if title else []
+        column += span
+    return [" & ".join(cells) + r" \\", " ".join(rules)] if rules else []

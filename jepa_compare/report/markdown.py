@@ -3,10 +3,9 @@
 import re
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.rows import legend, lines_above
+from jepa_compare.report.legends import EXPLORATORY, PAIR_LEGEND, main_legend, seeds_line
 from jepa_compare.report.tables import (
-    EXPLORATORY,
-    LEGEND,
-    PAIR_LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
@@ -15,7 +14,15 @@ from jepa_compare.report.tables import (
     main_table,
     pair_table,
     provenance_table,
-    seeds_line,
+)
+from jepa_compare.report.tuning import (
+    BUDGET_LEGEND,
+    GAIN_LEGEND,
+    answers,
+    budget_table,
+    gain_table,
+    protocol,
+    settings_table,
 )
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$#@]|(?<=:)//|www\.")
@@ -32,7 +39,12 @@ def markdown(comparison: Comparison) -> str:
     primary = comparison.primary
     parts = [f"# Comparison by {escape(primary.label)}", seeds_line(comparison) + "."]
     parts.append("\n".join(f"- {escape(sentence)}" for sentence in comparison.conclusion))
-    parts += ["## All runs", table(main_table(comparison)), LEGEND]
+    parts += ["## All runs", *map(escape, lines_above(comparison.rows, comparison.shared))]
+    parts.append(table(main_table(comparison)))
+    parts += [
+        "\n".join(f"- {escape(line)}" for line in legend(comparison.rows)),
+        main_legend(comparison),
+    ]
     if analysis_sets_differ(comparison):
         parts += ["## Healthy runs only", table(main_table(comparison, "healthy"))]
     for combination in combinations(comparison):
@@ -45,6 +57,11 @@ def markdown(comparison: Comparison) -> str:
             table(pair_table(pairs, primary)),
             PAIR_LEGEND,
         ]
+    for tuning in comparison.tuning:
+        parts += ["## Tuning", escape(protocol(tuning))]
+        parts += [table(gain_table(tuning)), GAIN_LEGEND]
+        parts += [f"{what}. {escape(sentence)}" for what, sentence in answers(tuning)]
+        parts += [table(budget_table(tuning)), BUDGET_LEGEND, table(settings_table(tuning))]
     other = exploratory_table(comparison)
     if other.lines:
         parts += ["## Exploratory: other downstream metrics", table(other), EXPLORATORY]

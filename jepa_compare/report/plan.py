@@ -12,10 +12,10 @@ from jepa_compare.comparison.conclusion import plural, unit_text
 from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.results import Comparison, Pair
 from jepa_compare.comparison.smallest_effect import smallest_effect
-from jepa_compare.comparison.statistics import POWER, sd_range, seeds_to_decide, t_test
 from jepa_compare.metrics import Metric
 from jepa_compare.report.tables import Grid
 from jepa_compare.report.terminal import aligned
+from jepa_compare.statistics import POWER, sd_range, seeds_to_decide, t_test
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

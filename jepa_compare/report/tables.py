@@ -1,5 +1,6 @@
 """The tables as text in cells, before any format: Markdown, LaTeX and the terminal share them."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,6 @@ from jepa_compare.comparison.conclusion import (
     counts_text,
     interval_text,
     p_text,
-    plural,
 )
 from jepa_compare.comparison.differences import LOSS_KEYS, as_text
 from jepa_compare.comparison.results import AnalysisSet, Comparison, Estimate, Pair, Row
@@ -33,23 +33,6 @@ _PREFERRED = (
     "rankme",
 )
 
-PAIR_LEGEND = (
-    "Paired by seed and evaluation task. The interval is that of one comparison; p, against no"
-    " difference, is corrected for all pairs and for what is claimed of them; the sign-flip test is"
-    " not corrected. Equal: within the smallest effect of interest. Detectable: what the corrected"
-    " test finds with power .8."
-)
-LEGEND = (
-    "Mean over seeds ± half of the 95 % t-interval, of each cell alone. (1): one seed, so no"
-    " interval. (=): no variance over seeds, so no interval. The primary metric alone, the first"
-    " column, makes claims. Last rows: floors and ceilings."
-)
-
-EXPLORATORY = (
-    "No claims: p is corrected by Holm over all of these metrics and pairs together. Probe R² and"
-    " RMSE are one measurement: RMSE counts."
-)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
@@ -63,6 +46,8 @@ class Grid:
     """Lines to emphasise: the best row, when there is one."""
     left: int = 1
     """Columns from the left that hold text and not numbers."""
+    groups: tuple[tuple[str, int], ...] = ()
+    """Titles over the header, each with its number of columns; "" for none."""
 
     def is_strong(self, line: int, column: int) -> bool:
         """Of an emphasised line the name and the first number, which is what the test was about."""
@@ -97,8 +82,14 @@ def cell(metric: Metric, estimate: Estimate | None) -> str:
 
 
 def outcomes_text(row: Row) -> str:
-    """ "2 healthy, 1 failed"."""
-    return ", ".join(f"{row.counts[o]} {o.replace('_', ' ')}" for o in OUTCOMES if o in row.counts)
+    """ "2 healthy (1 low rank), 1 failed"."""
+    notes = ", ".join(f"{n} {note.replace('_', ' ')}" for note, n in row.notes.items())
+    after = {"healthy": f" ({notes})"} if notes else {}  # a healthy run alone has notes
+    return ", ".join(
+        f"{row.counts[o]} {o.replace('_', ' ')}{after.get(o, '')}"
+        for o in OUTCOMES
+        if o in row.counts
+    )
 
 
 def full_name(metric: Metric) -> str:
@@ -190,7 +181,18 @@ def rows_table(
             for row in rows
         ),
         left=2,
+        groups=(("", 2), *_groups(metrics, comparison.primary), ("", 1)),
     )
+
+
+def _groups(metrics: Sequence[Metric], primary: Metric) -> list[tuple[str, int]]:
+    """What columns are good for, neighbours together."""
+
+    def of(metric: Metric) -> str:
+        exploratory = "exploratory" if metric.downstream else "diagnostic"
+        return "primary" if metric == primary else exploratory
+
+    return [(title, len(list(columns))) for title, columns in itertools.groupby(metrics, of)]
 
 
 def pair_table(pairs: Sequence[Pair], metric: Metric) -> Grid:
@@ -290,10 +292,3 @@ def provenance_table(comparison: Comparison, keys: Iterable[str]) -> Grid:
     """Versions, hardware, commit and command, each value with its runs."""
     lines = ((key, counts_text(comparison.provenance[key]), "") for key in keys)
     return Grid(header=("what", "value (runs)", ""), lines=tuple(lines), left=3)
-
-
-def seeds_line(comparison: Comparison) -> str:
-    """ "15 runs, 5 rows, 3 seeds"."""
-    seeds = {run.seed for run in comparison.runs}
-    numbers = {"run": len(comparison.runs), "row": len(comparison.rows), "seed": len(seeds)}
-    return ", ".join(plural(n, noun) for noun, n in numbers.items())

@@ -3,8 +3,9 @@
 import io
 
 from jepa_compare.comparison.results import Comparison
+from jepa_compare.comparison.rows import legend, lines_above
+from jepa_compare.report.legends import main_legend, seeds_line
 from jepa_compare.report.tables import (
-    LEGEND,
     Grid,
     analysis_sets_differ,
     combinations,
@@ -12,7 +13,13 @@ from jepa_compare.report.tables import (
     left_out_lines,
     main_columns,
     main_table,
-    seeds_line,
+)
+from jepa_compare.report.tuning import (
+    budget_table,
+    gain_table,
+    protocol,
+    settings_table,
+    short_table,
 )
 
 _MOST_PAIRS = 15
@@ -30,13 +37,20 @@ def plain_text(comparison: Comparison, *, whole: bool = False) -> str:
     blocks = [
         _heading(comparison),
         "\n".join(comparison.conclusion if whole else comparison.conclusion[:3]),
-        aligned(main_table(comparison)) + f"\n{LEGEND}",
+        "\n".join(lines_above(comparison.rows, comparison.shared)),
+        "\n".join(
+            [aligned(main_table(comparison)), *legend(comparison.rows), main_legend(comparison)]
+        ),
     ]
     if whole and analysis_sets_differ(comparison):
         blocks.append("Healthy runs only\n" + aligned(main_table(comparison, "healthy")))
     for combination in combinations(comparison) if whole else ():
         blocks.append(f"{combination.title}\n{combination.conclusion}\n{aligned(combination.grid)}")
     blocks.append("\n".join(_pair_lines(comparison, most)))
+    for tuning in comparison.tuning:
+        tables = [gain_table(tuning), budget_table(tuning), settings_table(tuning)]
+        of_study = tables if whole else [short_table(tuning)]
+        blocks += [f"Tuning\n{protocol(tuning)}", *map(aligned, of_study)]
     blocks.append("\n".join(_warning_lines(comparison, None if whole else _MOST_WARNINGS)))
     left_out = left_out_lines(comparison, None if whole else _MOST_LEFT_OUT)
     if left_out:
@@ -56,9 +70,12 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
 
     grid = _fitting(comparison, width)
     table = Table(box=SIMPLE, pad_edge=False, header_style="bold")
+    over = [text for title, span in grid.groups for text in (title, *[""] * (span - 1))]
     for index, title in enumerate(grid.header):
         number = grid.left <= index < len(grid.header) - 1
-        table.add_column(Text(title), justify="right" if number else "left", overflow="fold")
+        table.add_column(
+            Text(f"{over[index]}\n{title}"), justify="right" if number else "left", overflow="fold"
+        )
     for index, line in enumerate(grid.lines):
         if index in grid.sections:
             table.add_section()
@@ -72,10 +89,13 @@ def rich_text(comparison: Comparison, width: int, *, colour: bool = True) -> str
         Text(),
         *(Text(sentence) for sentence in comparison.conclusion[:3]),
         Text(),
+        *(Text(line) for line in lines_above(comparison.rows, comparison.shared)),
         table,
-        Text(LEGEND, style="dim"),
+        *(Text(line) for line in legend(comparison.rows)),
+        Text(main_legend(comparison), style="dim"),
         Text(),
         *(Text(line) for line in _pair_lines(comparison, _MOST_PAIRS)),
+        *(Text(f"\n{line}") for line in _tuning_lines(comparison, width)),
         *([Text(), *warnings] if warnings else []),
         *([Text(), Text("Left out"), *left_out] if left_out else []),
     ]
@@ -92,7 +112,7 @@ def _fitting(comparison: Comparison, width: int) -> Grid:
     """The main table with as many columns, from the left, as fit beside the outcomes."""
     metrics = main_columns(comparison)
     grid = main_table(comparison, columns=metrics)
-    while len(metrics) > 1 and len(aligned(grid).partition("\n")[0]) + 24 > width:
+    while len(metrics) > 1 and len(aligned(grid).splitlines()[1]) + 24 > width:
         metrics = metrics[:-1]
         grid = main_table(comparison, columns=metrics)
     return grid
@@ -116,6 +136,12 @@ def _pair_lines(comparison: Comparison, most: int) -> list[str]:
     return [f"- {line}" for line in first_lines(sentences, most, "more pairs, in the files")]
 
 
+def _tuning_lines(comparison: Comparison, width: int) -> list[str]:
+    """What each study did, and its short table as wide as fits."""
+    texts = ((protocol(t), aligned(short_table(t, width))) for t in comparison.tuning)
+    return [f"Tuning\n{said}\n{table}" for said, table in texts]
+
+
 def _warning_lines(comparison: Comparison, most: int | None) -> list[str]:
     lines = first_lines(comparison.warnings, most, "more warnings, in the files")
     return [f"! {line}" for line in lines]
@@ -133,9 +159,19 @@ def aligned(grid: Grid) -> str:
         return "  ".join(padded).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    lines = [line(grid.header), rule]
+    lines = [*_group_line(grid, widths), line(grid.header), rule]
     for index, cells in enumerate(grid.lines):
         if index in grid.sections:
             lines.append(rule)
         lines.append(line(cells))
     return "\n".join(lines)
+
+
+def _group_line(grid: Grid, widths: list[int]) -> list[str]:
+    """The titles over groups of columns, each drawn out to its group's width."""
+    parts, column = [], 0
+    for title, span in grid.groups:
+        width = sum(widths[column : column + span]) + 2 * (span - 1)
+        parts.append(f"{title} ".ljust(width, "-")[:width] if title else " " * width)
+        column += span
+    return ["  ".join(parts).rstrip()] if grid.groups else []

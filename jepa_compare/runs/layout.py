@@ -13,12 +13,13 @@ FLOORS = "floors"
 COMPARISON = "comparison"
 LOCK = "lock.json"
 SWEEP = "sweep.json"
+STUDY = "study.json"
 LOG = "train.log"
 CONSOLE = "console.log"
 WANDB = "wandb"
 _OF_HYDRA = tuple(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides"))
 WRITTEN = (
     *(CONFIG, STATUS, METRICS, CHECKPOINT, CHECKPOINT_PREVIOUS, EXPORT, SUMMARY, LOCK, SWEEP, LOG),
-    *(CONSOLE, EVALUATIONS, FIGURES, FLOORS, COMPARISON, WANDB, "multirun.yaml", *_OF_HYDRA),
+    *(STUDY, CONSOLE, EVALUATIONS, FIGURES, FLOORS, COMPARISON, WANDB, "multirun.yaml", *_OF_HYDRA),
 )
 """What this package, Hydra and Weights & Biases write into a run's or a sweep's directory."""

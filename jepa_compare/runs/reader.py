@@ -8,6 +8,7 @@ from jepa_compare.runs import version_1
 from jepa_compare.runs.codec import decode
 from jepa_compare.runs.evaluation_records import EvaluationFile, FloorFile
 from jepa_compare.runs.records import SCHEMA_VERSION, ConfigFile, StatusFile, SummaryFile
+from jepa_compare.runs.study_records import StudyFile
 from jepa_compare.runs.untrusted import MEGABYTE, Damaged, read_object, shown
 
 T = TypeVar("T")
@@ -15,6 +16,7 @@ _LIMITS: dict[type, int] = {
     ConfigFile: MEGABYTE,
     StatusFile: MEGABYTE,
     SummaryFile: 4 * MEGABYTE,
+    StudyFile: 4 * MEGABYTE,
     EvaluationFile: 16 * MEGABYTE,  # a hundred times what a thousand tasks of three kinds take
     FloorFile: 16 * MEGABYTE,
 }

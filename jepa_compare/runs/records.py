@@ -2,7 +2,7 @@
 
 Every class is the content of one file, or a part of one. Numbers that are not finite are written as
 the texts "nan", "inf" and "-inf"; null stands for what was not measured. docs/run_directory.md is
-made of this file and of `evaluation_records`.
+made of this file, of `study_records` and of `evaluation_records`.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +19,24 @@ Count = Annotated[int, COUNT]
 
 State = Literal["queued", "running", "completed", "failed", "interrupted"]
 Status = Literal["healthy", "no_better_than_untrained", "complete_collapse", "diverged"]
+StatusNote = Literal["low_rank"]
+
+
+Stage = Literal["trials", "confirm", "report"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """What a run is for in a study, which tunes each loss (`hydra/sweeper=tune`)."""
+
+    id: str
+    """Of the study, as in the sweep's study.json."""
+    stage: Stage
+    """trials: to find settings; confirm: to choose among the best; report: to be compared."""
+    trial: Count | None
+    """Whose settings the run has; null: the loss as it is shipped."""
+    length: Count = 1
+    """Training steps, in multiples of the study's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +59,8 @@ class ConfigFile:
     """Chosen option of each config group."""
     overrides: list[str]
     """What was written on the command line for this run."""
+    study: Study | None = None
+    """Null unless the run is part of a study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +185,7 @@ class SummaryFile:
     without it. None before version 3."""
     status: Status
     """What the run has learned; `notes`: low_rank if the latents span few directions."""
-    notes: list[Literal["low_rank"]] = field(default_factory=list)
+    notes: list[StatusNote] = field(default_factory=list)
     diverged: Divergence | None
     """Null unless the status is diverged."""
     collapsed_at: Count | None

@@ -4,13 +4,13 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from jepa_compare.checks import ConfigError
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG, STATUS, SWEEP
+from jepa_compare.runs.layout import COMPARISON, CONFIG, CONSOLE, FLOORS, LOG, STATUS, STUDY, SWEEP
 from jepa_compare.runs.lock import DirectoryLock
 from jepa_compare.runs.records import SCHEMA_VERSION, SweepFile
 from jepa_compare.runs.writer import (
@@ -23,6 +23,7 @@ from jepa_compare.sweep import processes
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.sweep.run_status import write_queued
+from jepa_compare.sweep.tuning.stages import require_same_use, settled
 from jepa_compare.system import files
 from jepa_compare.system.streams import lost_output
 from jepa_compare.system.terminal import say
@@ -53,21 +54,50 @@ def announced(command: CommandLine) -> Iterator[None]:
         if lock.taken_over:
             say(f"jepa_compare: taking over from {lock.taken_over}", file=sys.stderr)
         (directory / FLOORS).mkdir(exist_ok=True)
-        runs: dict[Path, Job] = {}
-        for job in jobs:  # the first of one directory is the run, the others evaluate it again
-            runs.setdefault(job.directory, job)
-        for job in runs.values():
-            files.below(job.directory.parent, job.directory.name)
-            name_the_difference(job, jobs)
-            announce(job)
-        swept = SweepFile(
-            schema_version=SCHEMA_VERSION,
-            command=sys.argv,
-            overrides=command.overrides,
-            runs=[os.path.relpath(path, directory) for path in runs],
-        )
-        files.write_json(directory / SWEEP, encode(swept))
+        if command.study is not None:
+            for job in jobs:
+                require_same_use(job)
+            files.write_json(directory / STUDY, encode(command.study.study))
+        announce_all(command, jobs)
         yield
+
+
+def announce_all(command: CommandLine, jobs: Sequence[Job]) -> None:
+    """Queue `jobs` of a command, and write sweep.json, which names all of its runs."""
+    runs: dict[Path, Job] = {}
+    for job in jobs:  # the first of one directory is the run, the others evaluate it again
+        runs.setdefault(job.directory, job)
+    for job in runs.values():
+        files.below(job.directory.parent, job.directory.name)
+        if command.study is None:
+            name_the_difference(job, jobs)
+        announce(job)
+    directory = command.jobs[0].directory.parent
+    names = dict.fromkeys(os.path.relpath(job.directory, directory) for job in command.jobs)
+    swept = SweepFile(
+        schema_version=SCHEMA_VERSION,
+        command=sys.argv,
+        overrides=command.overrides,
+        runs=list(names),
+    )
+    files.write_json(directory / SWEEP, encode(swept))
+
+
+def run_stages(command: CommandLine, launch: Callable[[Sequence[Job]], None]) -> None:
+    """Have a study's jobs run, and plan the next stage whenever one is complete."""
+    assert command.study is not None
+    directory = command.jobs[0].directory.parent
+    while todo := [job for job in command.jobs if not settled(job)]:
+        launch(todo)
+        if not all(settled(job) for job in todo):
+            return  # `finish` says which
+        known = {job.directory for job in command.jobs}
+        planned = command.study.jobs(list(command.study.following(directory)))
+        new = [job for job in planned if job.directory not in known]
+        for job in new:
+            require_same_use(job)
+        command.jobs.extend(new)
+        announce_all(command, new)
 
 
 def announce(job: Job) -> None:
@@ -123,6 +153,8 @@ def finish(command: CommandLine) -> bool:
 def _incomplete(command: CommandLine) -> list[Path]:
     """Directories of the jobs that something is left to do of; of a sweeper that made its jobs as
     it went, of those that were begun."""
+    if command.study is not None:
+        return [job.directory for job in command.jobs if not settled(job)]
     if command.all_known:
         jobs = command.jobs
         return list(dict.fromkeys(j.directory for j in jobs if processes.command(j) is not None))

@@ -12,24 +12,34 @@ from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.runs.writer import differing_keys, is_complete, read_config
 from jepa_compare.sweep.job import Job
 
+_NO_TIME = ("seed", "sweep", "training.lr", "evaluation.seed")  # they take none
 _WARM_STEPS, _TIMED_STEPS = 2, 5
 
 
-def announcement(jobs: Sequence[Job], *, at_once: int, disk_bytes: int) -> str:
-    """One line on what `jobs` will take, where `at_once` of them run side by side."""
+def announcement(
+    jobs: Sequence[Job], *, at_once: int, disk_bytes: int, later: Sequence[int] = ()
+) -> str:
+    """One line on what `jobs` will take, where `at_once` of them run side by side.
+
+    `later`: the lengths of runs that follow, in multiples of the first job's.
+    """
     runs = {job.directory: job for job in jobs}
     todo = [job for job in runs.values() if not is_complete(job.directory, job.identity.hash)]
     done = f" ({len(runs) - len(todo)} complete)" if len(todo) < len(runs) else ""
-    text = f"{len(runs)} run{'s' if len(runs) > 1 else ''}{done}"
-    if not todo:
+    count = len(runs) + len(later)
+    text = f"{count} run{'s' if count > 1 else ''}{done}"
+    if not todo and not later:
         return f"{text}: nothing to train"
-    each, source = _seconds_of_runs_like(todo[0]), "as the runs of these settings took"
+    like = todo[0] if todo else jobs[0]
+    each, source = _seconds_of_runs_like(like), "as the runs of these settings took"
     if each is None:
-        each, source = _seconds_of_steps(todo[0]), "for the steps, evaluations apart"
+        each, source = _seconds_of_steps(like), "for the steps, evaluations apart"
     time_text = ""
     if each is not None:
-        total = each * len(todo) / min(at_once, len(todo))
+        total = each * (len(todo) + sum(later)) / min(at_once, len(todo) + len(later))
         time_text = f": about {_duration(total)} {source}"
+    if todo:
+        disk_bytes = disk_bytes * (len(todo) + len(later)) // len(todo)
     disk = f"up to {disk_bytes / 1e6:.3g} MB of checkpoints"
     return f"{text}, {at_once} at once{time_text}; {disk}"
 
@@ -66,7 +76,7 @@ def _seconds_of_runs_like(job: Job) -> float | None:
         changed = {
             line.split(":")[0] for line in differing_keys(stored.config, job.identity.config)
         }
-        if all(key in ("seed", "sweep") or key.startswith("aux_loss.") for key in changed):
+        if all(key in _NO_TIME or key.startswith("aux_loss.") for key in changed):
             try:
                 summary = read_record(SummaryFile, path.parent, SUMMARY)
             except Damaged:

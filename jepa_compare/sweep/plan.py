@@ -3,6 +3,7 @@
 A typo in the last value of a grid costs no compute.
 """
 
+import functools
 import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -25,6 +26,8 @@ from jepa_compare.config.typed import from_plain
 from jepa_compare.sweep import processes
 from jepa_compare.sweep.job import Job
 from jepa_compare.sweep.processes import ProcessSettings
+from jepa_compare.sweep.tuning.stages import StudyPlan
+from jepa_compare.sweep.tuning.study import SWEEPER, continued, study_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ class CommandLine:
     all_known: bool = True
     """False of a sweeper that makes its jobs as it goes: `jobs` is then what they share, one job
     that may never run."""
+    study: StudyPlan | None = None
+    """Of `hydra/sweeper=tune`; `jobs` then grows as the stages before a stage are complete."""
 
 
 def fresh_sweep_name() -> str:
@@ -67,31 +72,87 @@ def parse_command_line(
             overrides.append(f"sweep={fresh_sweep_name()}")
             fixed.append(overrides[-1])
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
-        settings = _process_settings(base) if multirun else None
-        all_known = True
+        swept = {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
         if not multirun:
+            refuse_sweep(base, swept)
+        settings = _process_settings(base) if multirun else None
+        tuned = base.hydra.sweeper._target_ == SWEEPER
+        plan = _study_plan(overrides, base, config_dir, multirun) if tuned else None
+        for override in () if tuned else parsed:
+            if override.key_or_group.split(".")[0] == "tuning":
+                raise ConfigError(
+                    f"{override.input_line}: has no effect without hydra/sweeper=tune"
+                )
+        all_known = True
+        if plan is not None:
+            lists = []
+        elif not multirun:
             lists = [overrides]
         elif str(base.hydra.sweeper._target_).endswith(".BasicSweeper"):
             lists = expand(overrides, base.hydra.sweeper.params or {})
         elif settings is None:
             lists, all_known = [fixed], False
         else:
-            raise ConfigError("hydra/launcher=process: works with hydra/sweeper=basic alone")
-        swept = {o.key_or_group for o in parsed if o.is_sweep_override()}
+            raise ConfigError(
+                "hydra/launcher=process: works with hydra/sweeper=basic or tune alone"
+            )
         if multirun:
             swept |= {str(key) for key in base.hydra.sweeper.params or {}}
         jobs: list[Job] = []
         for job in lists:
-            with named(job, swept), in_one_line(job):
-                cfg = compose(job)
-                jobs.append(job_of(cfg, _directory(cfg, multirun=multirun)))
+            jobs.append(_composed(job, swept, multirun=multirun))
+    if plan is not None:
+        jobs = plan.jobs(list(plan.trials()))
+        jobs += plan.jobs(list(plan.following(jobs[0].directory.parent)))
     return CommandLine(
         jobs=jobs,
         overrides=overrides,
         multirun=multirun,
         processes=settings,
         all_known=all_known,
+        study=plan,
     )
+
+
+def refuse_sweep(base: DictConfig, swept: Collection[str]) -> None:
+    """Raise a ConfigError where a command line without -m describes more than one run."""
+    if swept:
+        raise ConfigError(
+            f"{', '.join(sorted(swept))}: several values, which -m trains one after another: add -m"
+            " (quote what is one value with a comma in it: key='a,b')"
+        )
+    params = base.hydra.sweeper.get("params")
+    if params:
+        preset = base.hydra.runtime.choices.get("experiment")
+        what = f"experiment={preset}" if preset else "hydra.sweeper.params"
+        raise ConfigError(
+            f"{what}: describes a sweep over {', '.join(map(str, params))}: add -m (one run with"
+            " its other settings: hydra.sweeper.params=null)"
+        )
+
+
+def _study_plan(
+    overrides: Sequence[str], base: DictConfig, config_dir: str | None, multirun: bool
+) -> StudyPlan:
+    """The study of a command line, as it begins or goes on in its sweep."""
+    if not multirun:
+        raise ConfigError("hydra/sweeper=tune: a study is many runs; add -m")
+    study, fixed = study_of(OverridesParser.create().parse_overrides(list(overrides)), base)
+    study = continued(study, Path(compose(fixed).hydra.sweep.dir))
+    swept = {"aux_loss", "seed"} | {key for loss in study.losses.values() for key in loss.space}
+    return StudyPlan(
+        study=study,
+        fixed=fixed,
+        steps=base.training.steps,
+        compose=functools.partial(_composed, swept=swept, multirun=True),
+        config_dir=config_dir,
+    )
+
+
+def _composed(overrides: list[str], swept: Collection[str], *, multirun: bool) -> Job:
+    with named(overrides, swept), in_one_line(overrides):
+        cfg = compose(overrides)
+        return job_of(cfg, _directory(cfg, multirun=multirun))
 
 
 @contextmanager

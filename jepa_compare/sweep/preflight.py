@@ -1,12 +1,14 @@
 """What can be known to be wrong with a job before the first one starts: its parts, the disk."""
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from jepa_compare.checks import ConfigError
+from jepa_compare.config.schema import Config
 from jepa_compare.runs.layout import CHECKPOINT, CHECKPOINT_PREVIOUS
 from jepa_compare.runs.lock import refuse_links
 from jepa_compare.runs.writer import is_complete
@@ -67,11 +69,28 @@ def check_space(place: Path, free: int, needed: Sequence[int]) -> None:
         )
 
 
+def check_memory(config: Config, frame: int, device: str, available: int) -> None:
+    """Raise a ConfigError where the `available` bytes do not even hold the observations of a batch,
+    of `frame` numbers each: the least of what a step needs."""
+    training, evaluation = config.training, config.evaluation
+    for key, count, frames in (
+        ("training.batch_size", training.batch_size, training.frames),
+        ("evaluation.trajectories", evaluation.trajectories, evaluation.frames),
+    ):
+        needed = 4 * count * frames * frame
+        if needed > available:
+            raise ConfigError(
+                f"{key}={count}: {frames} frames of each alone are {needed / 1e9:.3g} GB, {device}"
+                f" has {available / 1e9:.3g} GB of memory; make it smaller"
+            )
+
+
 def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
     """By directory, as several jobs may share one: what its checkpoints will take beside what they
     take now. Raises a ConfigError for a job whose parts cannot be built."""
     from jepa_compare import build  # torch
     from jepa_compare.evaluation import build_measures
+    from jepa_compare.system import memory
 
     checkpoint_bytes: dict[str, int] = {}
     needed: dict[Path, int] = {}
@@ -81,6 +100,9 @@ def bytes_needed(jobs: Sequence[Job]) -> dict[Path, int]:
         if key not in checkpoint_bytes:  # seeds do not change what can be built
             checkpoint_bytes[key] = build.check(job.config)
             build_measures(job.config.evaluation)
+            device = build.resolve_device(job.config.device)
+            frame = math.prod(build.build_source(job.config).obs_shape)
+            check_memory(job.config, frame, str(device), memory.total_bytes(device))
         if not is_complete(job.directory, job.identity.hash):
             # Two are kept while a third is written.
             missing = 3 * checkpoint_bytes[key] - _size_of_checkpoints(job.directory)

@@ -17,6 +17,7 @@ from jepa_compare.sweep.job import Job, stored_job
 from jepa_compare.sweep.launched import launched
 from jepa_compare.system.files import Refused
 from jepa_compare.system.interrupts import Interrupted
+from jepa_compare.system.memory import is_exhausted
 from jepa_compare.system.terminal import Formatter, LogFile, escape_tracebacks
 from jepa_compare.training import ForeignCheckpoint, run
 
@@ -25,17 +26,39 @@ NOT_STARTED = (ConfigError, ForeignCheckpoint, Locked, NoSuchRun, OtherRun, Refu
 """What a user can put right before a run begins: said in one line."""
 
 
+class OutOfMemory(RuntimeError):
+    """A run that does not fit; the message is one line with what to change."""
+
+
 class JobExited(RuntimeError):
     """Code of a job, as a loss, called sys.exit(): that job failed, and the others go on."""
 
 
 def start(job: Job) -> None:
     """Run a job, continue it, or say that it is complete: then only an evaluation that it asks for
-    and does not have is made. Raises JobExited where its code wants to leave the process."""
+    and does not have is made. Raises JobExited where its code wants to leave the process,
+    OutOfMemory where it does not fit."""
     try:
         _start(job)
     except SystemExit as error:
         raise JobExited(f"its code called sys.exit({error.code!r})") from error
+    except (MemoryError, RuntimeError) as error:
+        if not is_exhausted(error):
+            raise
+        raise OutOfMemory(_too_large(job, error)) from error
+
+
+def _too_large(job: Job, error: BaseException) -> str:
+    """What ran out, and the settings that it grows with, as the job has them."""
+    said = str(error).partition("\n")[0].partition(". GPU ")[0]
+    training, evaluation = job.config.training, job.config.evaluation
+    return (
+        f"{job.identity.run_name} does not fit in memory ({type(error).__name__}: {said[:160]});"
+        f" make smaller: training.batch_size={training.batch_size},"
+        f" training.rollout_steps={training.rollout_steps}, model.dim={job.config.model.dim},"
+        f" evaluation.trajectories={evaluation.trajectories},"
+        f" evaluation.planning.tasks={evaluation.planning.tasks}; or run fewer jobs at once"
+    )
 
 
 def _start(job: Job) -> None:
@@ -79,7 +102,7 @@ def _main(directory: Path, *, trust: bool) -> None:
             preflight.check([job])
         log_to_console(directory / LOG)
         start(job)
-    except (*NOT_STARTED, OSError) as error:
+    except (*NOT_STARTED, OutOfMemory, OSError) as error:
         exit_with_error(str(error))
     except Interrupted as error:
         print(f"jepa_compare: {error}; the same command continues", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Memory of the process: the most that a run holds, and what the C library keeps of it."""
 
 import ctypes
+import os
 import re
 import resource
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 
 _PROCESS = Path("/proc/self")
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of <malloc.h>
 _KEPT = 256 << 20  # freed bytes at the heap's end that are not handed back
 _MAPPED = 32 << 20  # from here on an allocation is a mapping of its own; the most glibc takes
@@ -37,6 +39,24 @@ class PeakMemory:
         if self._reset:
             return _high_water()
         return _lifetime() if self._first else None
+
+
+def total_bytes(device: torch.device) -> int:
+    """What the device has, used or free; of the CPU, what this process may have of it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(total, int(_CONTAINER.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit: "max"
+        return total
+
+
+def is_exhausted(error: BaseException) -> bool:
+    """Whether the exception says that there is no memory left: Python's, PyTorch's on a GPU, and
+    PyTorch's on the CPU, which has no class of its own."""
+    of_class = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return of_class or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def _reset_high_water() -> bool:

@@ -39,7 +39,7 @@ _ENVIRONMENT = (
 def provenance(device: torch.device) -> dict[str, Any]:
     """Versions, hardware, git state, flags, environment and command, as plain data."""
     return {
-        "versions": _versions(),
+        "versions": versions(),
         "hardware": {
             "device": device.type,
             "name": device_name(device),
@@ -60,7 +60,8 @@ def provenance(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this package, Python and the core packages."""
     versions = {"jepa_compare": jepa_compare.__version__, "python": platform.python_version()}
     for name in _VERSIONED:
         versions[name] = importlib.metadata.version(name)

@@ -111,13 +111,7 @@ class TrainingState:
             ),
             objective=objective,
             forward=objective,
-            optimizer=torch.optim.AdamW(
-                [p for p in objective.parameters() if p.requires_grad],
-                lr=settings.lr,
-                weight_decay=settings.weight_decay,
-                fused=True if cuda else None,
-                foreach=None if cuda else True,
-            ),
+            optimizer=adamw(objective, settings.lr, settings.weight_decay),
             clipped_together=clip_groups(objective, settings.grad_clip_scope),
             clipped_steps=torch.zeros((), dtype=torch.int64, device=device),
             evaluator=Evaluator(source, config.evaluation, device),
@@ -199,3 +193,16 @@ class TrainingState:
         self.seconds = checkpoint["seconds"]
         self.interim_seconds = checkpoint["interim_seconds"]
         self.compile_mode = checkpoint["compile_mode"]
+
+
+def adamw(module: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW for what a module trains, in one kernel for all of it.
+
+    That kernel walks memory from each weight's first number on, gaps included: with a weight of
+    gaps, a slice of another tensor say, some kernels for each operation instead.
+    """
+    weights = [p for p in module.parameters() if p.requires_grad]
+    dense = all(torch.empty_like(p).stride() == p.stride() for p in weights)
+    return torch.optim.AdamW(
+        weights, lr=lr, weight_decay=weight_decay, fused=dense or None, foreach=not dense or None
+    )

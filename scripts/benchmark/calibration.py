@@ -2,13 +2,14 @@
 
     python scripts/benchmark/calibration.py                2,000 sweeps a line; docs/statistics.md
     python scripts/benchmark/calibration.py --sweeps 200   a first impression
-    python scripts/benchmark/calibration.py --only claims  one of the four tables
+    python scripts/benchmark/calibration.py --only claims  one of the five tables
 
 Five losses and 3, 5 or 10 seeds. `coverage`: six distributions of scores, each sweep through
 `jepa_compare.comparison.compare`. `claims`: what `decide` says of normal scores, with a margin of
 .1 and the sd of a paired difference as detour success has it. `page`: eight metrics on a page.
-`promise`: the seeds that would decide. Markdown tables, in per cent with the Monte-Carlo standard
-error. Seeded: the same command prints the same tables.
+`promise`: the seeds that would decide. `best_of`: bounds of the median best of B trials of one
+loss. Markdown tables, in per cent with the Monte-Carlo standard error. Seeded: the same command
+prints the same tables.
 """
 
 import argparse
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support.claims import claims, false_on_page, promise, promise_from_pilot
 from tests.support.simulated import TRUTHS, calibrate
+from tests.support.simulated_trials import TRIALS, bounds_hold, dodge_band_covers
 
 SEEDS = (3, 5, 10)
 MARGIN = 0.1
@@ -91,6 +93,25 @@ def promises(sweeps: int) -> None:
         _line(pilot, promise_from_pilot(0.1, 0.1, pilot, sweeps))
 
 
+def best_of(sweeps: int) -> None:
+    budgets = (1, 2, 3, 4, 8, 16, 32)
+    _head(
+        "scores of trials",
+        "trials",
+        *(f"B = {budget}" for budget in budgets),
+        "the other bound, worst B",
+    )
+    for name, truth in TRIALS.items():
+        for trials in (4, 16, 32):
+            lower, upper = bounds_hold(truth, trials, sweeps)
+            shares = (lower.get(budget, "-") for budget in budgets)
+            worst = min(upper.values(), key=lambda share: share.value, default="-")
+            _line(name, trials, *shares, worst)
+    print()
+    _head("trials", *(f"B = {budget}" for budget in (1, 4, 8, 16)))
+    _line(16, *(dodge_band_covers(16, budget, sweeps) for budget in (1, 4, 8, 16)))
+
+
 def _head(*titles: str) -> None:
     print("| " + " | ".join(titles) + " |")
     print("| --- " + "| ---: " * (len(titles) - 1) + "|", flush=True)
@@ -101,7 +122,13 @@ def _line(*cells: object) -> None:
     print("| " + " | ".join(texts) + " |", flush=True)
 
 
-TABLES = {"coverage": coverage, "claims": claim_table, "page": page, "promise": promises}
+TABLES = {
+    "coverage": coverage,
+    "claims": claim_table,
+    "page": page,
+    "promise": promises,
+    "best_of": best_of,
+}
 
 
 def main() -> None:

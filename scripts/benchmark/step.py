@@ -28,7 +28,7 @@ from jepa_compare.latents import Latents
 from jepa_compare.rng import generator
 from jepa_compare.sweep.job import Job
 from jepa_compare.training.compiling import autocast
-from jepa_compare.training.state import TrainingState
+from jepa_compare.training.state import TrainingState, adamw
 
 LOSSES = ("none", "vicreg", "barlow_twins", "dino", "sigreg")
 
@@ -49,12 +49,7 @@ class Candidates:
             z_target=latents.z_target.detach().requires_grad_(),
             z_context=latents.z_context.detach().requires_grad_(),
         )
-        model = state.objective.model
-        weights = [p for p in model.parameters() if p.requires_grad]
-        cuda = state.device.type == "cuda"
-        self.limit_optimizer = torch.optim.AdamW(
-            weights, lr=0.0, fused=cuda or None, foreach=None if cuda else True
-        )
+        self.limit_optimizer = adamw(state.objective.model, lr=0.0, weight_decay=0.0)
 
     def step(self) -> None:
         """The loop's own step, and the row of metrics that it writes once in a while."""

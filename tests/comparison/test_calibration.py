@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jepa_compare.comparison.statistics import holm, t_test
+from jepa_compare.statistics import holm, t_test
 from tests.support.claims import claims, false_on_page, promise, promise_from_pilot
 from tests.support.simulated import LOSSES, SYMMETRIC, TRUTHS, Share, Truth, simulate
+from tests.support.simulated_trials import TRIALS, bounds_hold, dodge_band_covers
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEPS = 3000
@@ -157,3 +158,15 @@ def test_a_plan_is_worth_what_its_first_sweep_knows() -> None:
     _, kept = promise(0.05, 0.1, 0.1, 400)
     assert kept.value == pytest.approx(0.8, abs=0.06)
     assert promise_from_pilot(0.1, 0.1, 3, 50).value < 0.7
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_the_median_best_of_b_trials_lies_within_its_bounds(name: str) -> None:
+    """Each bound fails in at most 2.5 % of studies, at every B that has one."""
+    for side in bounds_hold(TRIALS[name], 16, 400):
+        for share in side.values():
+            assert share.value >= 0.975 - ALLOWED * 0.008, side
+
+
+def test_the_band_of_the_mean_best_is_not_used_for_a_reason() -> None:
+    assert dodge_band_covers(16, 16, 200).value < 0.65

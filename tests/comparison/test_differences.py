@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from jepa_compare.comparison import Comparison, compare, load_runs
+from jepa_compare.report.latex import latex
+from jepa_compare.report.markdown import markdown
+from jepa_compare.report.terminal import plain_text
 from jepa_compare.runs.identity import HARMLESS
 from jepa_compare.runs.records import Commit
 from jepa_compare.system.provenance import provenance
@@ -188,7 +191,81 @@ def test_a_preset_is_an_axis_only_where_it_explains_something(tmp_path: Path) ->
     other = compared(tmp_path / "other")
     assert other.axes == ("experiment",)
     assert other.unswept == ()
-    assert labels(other) == ["experiment=fast", "experiment=slow"]
+    assert labels(other) == ["vicreg · experiment=fast", "vicreg · experiment=slow"]
+
+
+def test_equal_settings_are_one_row_whatever_they_were_chosen_by(tmp_path: Path) -> None:
+    """A third preset makes the preset an axis; it must not part runs that are alike."""
+    for folder, preset, lr, seeds in (
+        ("a", "plain", 1e-3, (0, 1)),
+        ("b", "null", 1e-3, (2, 3)),
+        ("c", "copy", 1e-3, (4,)),
+        ("d", "slow", 1e-4, (0, 1)),
+    ):
+        for seed in seeds:
+            options = {"choices": {"experiment": preset}, "changes": {"training.lr": lr}}
+            for loss in (VICREG, DINO):
+                write_run(tmp_path / folder, loss=loss, seed=seed, **options)
+    options = {"choices": {"experiment": "null"}, "changes": {"training.lr": 1e-3}}
+    write_run(tmp_path / "b", loss=VICREG, seed=9, state="failed", **options)
+    comparison = compared(tmp_path)
+    rows = {row.label: row for row in comparison.rows}
+    assert list(sorted(rows)) == [
+        "dino · experiment=copy/plain",
+        "dino · experiment=slow",
+        "vicreg · experiment=copy/plain",
+        "vicreg · experiment=slow",
+    ]
+    assert rows["vicreg · experiment=copy/plain"].seeds == (0, 1, 2, 3, 4, 9)
+    assert rows["vicreg · experiment=slow"].seeds == (0, 1)
+    asked = compared(tmp_path, by=["aux_loss", "experiment"])
+    assert "vicreg · experiment=null" in labels(asked)  # where it was asked for
+
+
+def test_rows_of_one_loss_name_it_and_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
+    for seed in range(2):
+        for lr in (0.1, 0.01):
+            swept = {"training.lr": lr, "training.batch_size": 64}
+            write_run(tmp_path, loss=VICREG, seed=seed, overrides=swept)
+    comparison = compared(tmp_path)
+    assert labels(comparison) == ["vicreg · lr=0.01", "vicreg · lr=0.1"]
+    assert comparison.shared == ("training.batch_size=64",)
+    text = plain_text(comparison)
+    assert text.count("training.batch_size") == 1
+    assert "\nThe same in all runs: training.batch_size=64.\n\n" in text
+
+
+def test_names_of_unrelated_sweeps_are_short(tmp_path: Path) -> None:
+    """Each sweep says its own setting; the usual ones are said above, long ones below the table."""
+    usual = {"training.lr": 1e-3, "training.weight_decay": 0.01, "training.batch_size": 32}
+    for seed in range(2):
+        for loss in (VICREG, DINO):
+            write_run(tmp_path / "a", loss=loss, seed=seed, overrides=usual)
+        for lr in (1e-2, 1e-4):
+            swept = usual | {"training.lr": lr}
+            write_run(tmp_path / "b", loss=VICREG, seed=seed, overrides=swept)
+        other = {"training.lr": 0.5, "training.weight_decay": 0.125, "training.batch_size": 1024}
+        write_run(tmp_path / "c", loss=DINO, seed=seed, overrides=other)
+    comparison = compared(tmp_path)
+    assert labels(comparison) == [
+        "dino",
+        "dino #1",
+        "vicreg",
+        "vicreg · lr=0.0001",
+        "vicreg · lr=0.01",
+    ]
+    text = plain_text(comparison)
+    assert (
+        "\nWhere a row's name does not say it: batch_size=32, lr=0.001, weight_decay=0.01.\n"
+        in text
+    )
+    assert "\ndino #1: batch_size=1024, lr=0.5, weight_decay=0.125\n" in text
+    for written in (markdown(comparison), latex(comparison)):
+        assert "1024" in written and "Where a row's name" in written
+    long = replace(VICREG, name="l" * 60)
+    for seed in range(2):
+        write_run(tmp_path / "d", loss=long, seed=seed, overrides=usual)
+    assert "l" * 60 in labels(compared(tmp_path))  # a loss has the name that it has
 
 
 def test_a_group_explains_its_own_settings(tmp_path: Path) -> None:
@@ -254,7 +331,7 @@ def test_by_averages_over_an_unswept_setting_as_asked(tmp_path: Path) -> None:
     assert labels(comparison) == ["vicreg"]
     assert "rows are averaged over it, as asked" in comparison.warnings[0]
     comparison = compared(tmp_path, by="training.batch_size")
-    assert labels(comparison) == ["batch_size=32", "batch_size=33"]
+    assert labels(comparison) == ["vicreg · batch_size=32", "vicreg · batch_size=33"]
     assert "rows are made by it, as asked" in comparison.warnings[0]
 
 

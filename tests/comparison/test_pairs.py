@@ -10,9 +10,9 @@ import scipy.stats
 
 from jepa_compare.comparison import compare, load_runs
 from jepa_compare.comparison import pairs as pairing
-from jepa_compare.comparison.statistics import holm
 from jepa_compare.report.tables import combinations
 from jepa_compare.runs import layout
+from jepa_compare.statistics import holm
 from tests.support.scored import RMSE, pair_of, write_scores
 from tests.support.signing import sign
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
@@ -252,7 +252,7 @@ def test_more_rows_than_can_be_corrected_for_need_a_baseline(
     comparison = compare(load_runs(tmp_path))
     assert not comparison.pairs["all", comparison.primary.key]
     assert comparison.conclusion[0].startswith("5 rows are too many to test every pair")
-    named = compare(load_runs(tmp_path), baseline="lr=1.5")
+    named = compare(load_runs(tmp_path), baseline="vicreg · lr=1.5")
     assert len(named.pairs["all", named.primary.key]) == 4
 
 

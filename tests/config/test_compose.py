@@ -22,6 +22,7 @@ OPTIONS = [
 
 # Some options fit only their own companions; the presets name them.
 NEEDS = {
+    ("experiment", "main_table"): ["hydra.sweeper.params=null"],
     ("data", "two_rooms_random_wall_held_out"): ["model=impala_gru", "evaluation=random_wall"],
     ("data", "two_rooms_random_wall"): ["model=impala_gru", "evaluation=random_wall"],
     ("model", "impala_gru"): ["data=two_rooms_random_wall", "evaluation=random_wall"],

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from jepa_compare import __version__
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.hydra_internals import parse_arguments
 from jepa_compare.sweep.commands.train import check_options
@@ -45,6 +46,8 @@ from jepa_compare.sweep.plan import parse_command_line
         ("dino", "dino: is not of the form key=value"),
         ("model.encoder=resnet18", "model.encoder=resnet18: is not one value; set model.encoder."),
         ("hydra/launcher=joblib", "no such option: pip install hydra-joblib-launcher; there is"),
+        ("hydra/launcher=submitit", "no such option (did you mean 'submitit_slurm'?); there is"),
+        ("hydra/launcher=submitit_slurm", "no such option: pip install hydra-submitit-launcher"),
         ("hydra/sweeper=optuna", "no such option: pip install hydra-optuna-sweeper; there is"),
     ],
 )
@@ -68,9 +71,43 @@ def test_of_several_jobs_the_error_names_the_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["seed=0,1", "aux_loss=dino"], "seed: several values, which -m trains one after another"),
+        (["experiment=main_table"], "experiment=main_table: describes a sweep over aux_loss, seed"),
+    ],
+)
+def test_a_sweep_without_its_option_is_refused(overrides: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)) as caught:
+        parse_command_line(overrides, multirun=False)
+    assert "add -m" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_one_run_of_a_preset_that_describes_a_sweep_can_be_had() -> None:
+    one = ["experiment=main_table", "hydra.sweeper.params=null"]
+    (job,) = parse_command_line(one, multirun=False).jobs
+    assert "horizon_15" in job.config.evaluation.measures
+    assert len(parse_command_line(["experiment=main_table"], multirun=True).jobs) == 15
+
+
+def test_values_before_an_option_are_values() -> None:
+    parsed = parse_arguments(["aux_loss=vicreg", "-m", "training=smoke", "--dry-run", "seed=0,1"])
+    assert parsed.overrides == ["aux_loss=vicreg", "training=smoke", "seed=0,1"]
+    assert parsed.multirun and parsed.dry_run
+
+
+def test_the_version_is_this_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse_arguments(["--version"])
+    assert capsys.readouterr().out == f"jepa_compare {__version__}\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--lr", "1e-3"], "--lr: no such option; a value is set as key=value"),
+        (["--lr=1e-3", "-m"], "--lr=1e-3: no such option; a value is set as key=value"),
+        (["--config-path", "mine"], "add your own YAML files with --config-dir DIR"),
         (["--config-name", "mine"], "add your own YAML files with --config-dir DIR"),
         (["--config-dir", "/nowhere"], "--config-dir /nowhere: no such directory"),
     ],

@@ -195,6 +195,10 @@ def test_latex_is_a_booktabs_table(comparison: Comparison, tmp_path: Path) -> No
     (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", text)
     lines = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(columns) == len(grid.header)
+    over, *lines = lines
+    assert re.findall(r"multicolumn\{(\d)\}\{c\}\{(\w*)\}", over) == [
+        (str(span), title) for title, span in grid.groups
+    ]
     assert len(lines) == 1 + len(grid.lines)
     assert all(len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1 for line in lines)
     for rule in ("toprule", "midrule", "bottomrule"):

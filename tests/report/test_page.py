@@ -212,7 +212,7 @@ def test_a_sweep_ends_with_its_page_also_when_jobs_failed(
     failed = write_run(tmp_path, loss=DEFAULT_LOSSES["dino"], seed=0, state="failed")
     (failed / layout.METRICS).unlink()  # no curves to draw: a quicker test
     jobs = [mock.Mock(spec=Job, directory=failed)]
-    finish(mock.Mock(spec=CommandLine, jobs=jobs, overrides=[], all_known=False))
+    finish(mock.Mock(spec=CommandLine, jobs=jobs, overrides=[], all_known=False, study=None))
     printed = capsys.readouterr()
     assert "Written to" in printed.out and "failed: RuntimeError" in printed.err
     page = (tmp_path / layout.COMPARISON / "report.html").read_text()

@@ -9,8 +9,8 @@ import pytest
 from jepa_compare.cli import main
 from jepa_compare.comparison import compare, load_runs
 from jepa_compare.comparison.smallest_effect import recorded_effects, smallest_effect
-from jepa_compare.comparison.statistics import decide, seeds_to_decide
 from jepa_compare.report.plan import make_plan
+from jepa_compare.statistics import decide, seeds_to_decide
 from tests.support.synthetic import DEFAULT_LOSSES, Sweep, write_run
 
 THREE = {name: DEFAULT_LOSSES[name] for name in ("vicreg", "barlow_twins", "dino")}

@@ -132,6 +132,7 @@ def test_a_search_range_of_the_loss_is_left_out() -> None:
     assert run_hash(searched) == run_hash(config)
 
 
+@pytest.mark.slow
 def test_what_may_stop_a_run_or_decides_what_is_compiled_is_in_the_hash() -> None:
     evaluations = (
         "evaluation.seed=1",

@@ -113,6 +113,7 @@ def test_a_run_that_is_a_link_in_its_sweep_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_itself_a_link_works(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     (tmp_path / "multirun").symlink_to(tmp_path / "scratch")

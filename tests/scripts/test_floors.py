@@ -1,4 +1,4 @@
-"""The floors of the published reference task, as the README's command prints them."""
+"""The floors of the reference task, as the command of docs/reference_task.md prints them."""
 
 import re
 import subprocess

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jepa_compare.comparison.statistics import (
+from jepa_compare.statistics import (
     ALPHA,
     decide,
     holm,

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from jepa_compare.comparison import Comparison, Run, Runs, compare
 from jepa_compare.comparison.results import Pair
 from jepa_compare.comparison.runs import TaskRows, Value
-from jepa_compare.comparison.statistics import Decision, decide
+from jepa_compare.statistics import Decision, decide
 
 LOSSES = ("a", "b", "c", "d", "e")
 TASKS = 100

@@ -36,6 +36,7 @@ from jepa_compare.runs.records import (
     State,
     Status,
     StatusFile,
+    Study,
     SummaryFile,
 )
 from jepa_compare.system import files
@@ -217,6 +218,7 @@ def write_run(
     figures: bool = False,
     exception: tuple[str, str] = ("RuntimeError", "out of patience"),
     name: str | None = None,
+    study: Study | None = None,
 ) -> Path:
     """Write one run directory below `sweep` and return it.
 
@@ -246,6 +248,7 @@ def write_run(
                 f"seed={seed}",
                 *(f"{key}={value}" for key, value in {**overrides, **(choices or {})}.items()),
             ],
+            study=study,
         ),
     )
     steps = config["training"]["steps"]

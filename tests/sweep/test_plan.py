@@ -52,7 +52,7 @@ def test_a_presets_own_sweep_is_expanded() -> None:
         ("hydra.launcher.n_jobs=two", "hydra.launcher.n_jobs=two: must be of type int | None"),
         ("hydra.launcher.jobs_per_gpu=0", "hydra.launcher.jobs_per_gpu=0: must be at least 1"),
         ("+hydra.launcher.jobs=2", "hydra.launcher.jobs: unknown key (did you mean 'n_jobs'?)"),
-        ("hydra.sweeper._target_=lab.Sweeper", "works with hydra/sweeper=basic alone"),
+        ("hydra.sweeper._target_=lab.Sweeper", "works with hydra/sweeper=basic or tune alone"),
     ],
 )
 def test_what_the_process_launcher_cannot_do_is_one_line(override: str, message: str) -> None:

@@ -28,6 +28,25 @@ def test_a_job_that_cannot_be_built_is_named_before_any_directory_is_made(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_batch_larger_than_the_memory_is_refused(tmp_path: Path) -> None:
+    large = ["training.batch_size=100000000", f"hydra.run.dir={tmp_path}/run"]
+    jobs = parse_command_line([*TINY, *large], multirun=False).jobs
+    with pytest.raises(ConfigError, match=r"training\.batch_size=100000000: \d+ frames") as caught:
+        preflight.check(jobs)
+    assert "GB of memory; make it smaller" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    config = parse_command_line(TINY, multirun=False).jobs[0].config
+    training, evaluation = config.training, config.evaluation
+    least = (
+        4
+        * 10
+        * max(training.batch_size * training.frames, evaluation.trajectories * evaluation.frames)
+    )
+    preflight.check_memory(config, 10, "cpu", least)
+    with pytest.raises(ConfigError, match="cpu has"):
+        preflight.check_memory(config, 10, "cpu", least - 1)
+
+
 def test_torchrun_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from jepa_compare.runs import layout
+from jepa_compare.sweep import run_job
 from jepa_compare.sweep.directory import announce
 from jepa_compare.sweep.run_job import main
 from jepa_compare.system import files
@@ -26,6 +28,7 @@ def command(directory: Path) -> list[str]:
     return [sys.executable, "-m", "jepa_compare.train", "--run", str(directory)]
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_its_directory(tmp_path: Path) -> None:
     directory = announced(tmp_path / "it's a run")
     config = (directory / layout.CONFIG).read_bytes()
@@ -38,6 +41,7 @@ def test_a_run_starts_from_its_directory(tmp_path: Path) -> None:
     assert again.stdout.endswith("is complete: skipped\n")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_is_continued(tmp_path: Path) -> None:
     directory = announced(tmp_path / "run", "training.steps=200", "training.checkpoint_interval=20")
     with subprocess.Popen(command(directory), stderr=subprocess.PIPE, text=True) as process:
@@ -53,6 +57,36 @@ def test_a_run_that_was_cut_is_continued(tmp_path: Path) -> None:
     result = subprocess.run(command(directory), capture_output=True, text=True, check=True)
     assert f"continuing at step {step}" in result.stdout
     assert rows(directory)[-1]["step"] == 200
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB. GPU 0 has 1 GiB"),
+        RuntimeError("[alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_a_run_that_does_not_fit_says_what_to_make_smaller(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(run_job, "log_to_console", lambda _: None)
+    monkeypatch.setattr(run_job, "run", exhausted)
+    directory = announced(tmp_path / "run")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--run", str(directory)])
+    shown = capsys.readouterr().err
+    assert "does not fit in memory (" in shown and shown.count("\n") == 1
+    assert "make smaller: training.batch_size=8, training.rollout_steps=" in shown
+    monkeypatch.setattr(run_job, "run", lambda *_: (_ for _ in ()).throw(RuntimeError("other")))
+    with pytest.raises(RuntimeError, match="other"):
+        main(["--run", str(directory)])
 
 
 def test_a_run_needs_no_hydra(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tests.support.package import make_package
 from tests.support.runs import command, named_runs, rows, train
 
 
+@pytest.mark.slow
 def test_a_loss_from_elsewhere_joins_a_sweep(tmp_path: Path) -> None:
     make_package(tmp_path)
     search = "hydra.searchpath=[pkg://my_lab.conf]"

@@ -63,6 +63,7 @@ print(measured, counter.frame_count)
 """
 
 
+@pytest.mark.slow
 def test_auto_measures_the_program_that_the_steps_run_under_bfloat16() -> None:
     assert output_of(AUTO).split() == ["1", "1"]
 
@@ -80,6 +81,7 @@ def output_of(code: str, *arguments: str) -> str:
     return result.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_jobs_of_a_sweep_share_one_graph_without_breaks() -> None:
     graphs = dict.fromkeys(LOSSES, 1) | {"dino_paper": 2}  # with its prototypes frozen, and without
     assert json.loads(output_of(SWEEP, *graphs)) == graphs

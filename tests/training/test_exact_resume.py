@@ -22,6 +22,11 @@ from tests.support.resume import UndisturbedRuns, assert_same, start
 from tests.support.runs import read_status
 
 LOSSES = sorted(p.stem for p in (CONF_DIR / "aux_loss").glob("*.yaml") if p.stem != "barlow")
+# Of the others, with or without state of their own, in the slow suite.
+QUICK = [
+    loss if loss in ("vicreg", "dino_paper") else pytest.param(loss, marks=pytest.mark.slow)
+    for loss in LOSSES
+]
 KILLS = 20
 
 
@@ -44,7 +49,7 @@ def run_to_event(job: Job, directory: Path, at: int) -> tuple[bool, list[tuple[s
         return False, disk.events
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", QUICK)
 def test_killed_at_random_it_ends_bit_equal(
     tmp_path: Path, undisturbed_runs: UndisturbedRuns, loss: str
 ) -> None:
@@ -102,6 +107,7 @@ def test_killed_at_any_event_it_ends_bit_equal(
     kill_at_each(job, undisturbed, tmp_path, disk_events(events))
 
 
+@pytest.mark.slow
 def test_three_real_kills_of_the_command_line(
     tmp_path: Path, undisturbed_runs: UndisturbedRuns
 ) -> None:

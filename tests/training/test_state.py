@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from jepa_compare import build
 from jepa_compare.config.compose import CONF_DIR
@@ -11,7 +12,7 @@ from jepa_compare.evaluation.held_out import sample_held_out
 from jepa_compare.rng import generator
 from jepa_compare.runs.records import Alarm
 from jepa_compare.training import checkpoint
-from jepa_compare.training.state import TrainingState
+from jepa_compare.training.state import TrainingState, adamw
 from jepa_compare.training.step import training_step
 from tests.support.faults import Disk
 from tests.support.runs import built, job
@@ -67,9 +68,15 @@ def advance(state: TrainingState, steps: int) -> list[float]:
     return losses
 
 
-def test_a_restored_state_goes_on_as_the_saved_one(tmp_path: Path) -> None:
-    dino = ("aux_loss=dino", "aux_loss.target=ema", "aux_loss.allow_inert_target=true")
-    saved, restored = built(*dino), built(*dino)
+DINO = ("aux_loss=dino", "aux_loss.target=ema", "aux_loss.allow_inert_target=true")
+REFERENCE = ("data=two_rooms_random_wall", "model=impala_gru", "aux_loss=vicreg_context")
+
+
+@pytest.mark.parametrize("overrides", [DINO, REFERENCE], ids=["dino", "channels last"])
+def test_a_restored_state_goes_on_as_the_saved_one(
+    tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    saved, restored = built(*overrides), built(*overrides)
     advance(saved, 3)
     saved.seconds, saved.interim_seconds, saved.compile_mode = 1.0, 2.0, "off"
     saved.alarms, saved.alarmed, saved.collapsed_at = [Alarm(step=1, message="m")], True, 2
@@ -83,6 +90,47 @@ def test_a_restored_state_goes_on_as_the_saved_one(tmp_path: Path) -> None:
     for name in ("seconds", "interim_seconds", "compile_mode", "alarms", "alarmed", "collapsed_at"):
         assert getattr(restored, name) == getattr(saved, name), name
     assert advance(restored, 3) == advance(saved, 3)
+
+
+@pytest.mark.parametrize("kind", ["plain", "channels last", "transposed", "with gaps"])
+def test_the_optimiser_moves_each_weight_by_its_own_gradient(kind: str) -> None:
+    """By that of AdamW (Loshchilov, Hutter, arXiv 1711.05101), whatever the weight's strides are:
+    the fused kernel takes memory as it comes."""
+    made = torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    weight = nn.Parameter(
+        {
+            "plain": made,
+            "channels last": made.contiguous(memory_format=torch.channels_last),
+            "transposed": made.flatten(1).t(),
+            "with gaps": made[:, 1:3],
+        }[kind]
+    )
+    expected = weight.detach().clone()
+    module = nn.ParameterList([weight])
+    optimizer = adamw(module, lr=0.01, weight_decay=0.1)
+    assert bool(optimizer.defaults["fused"]) == (kind != "with gaps")
+    scale = torch.linspace(-2, 2, weight.numel()).view(weight.shape)
+    (weight * scale).sum().backward()
+    optimizer.step()
+    # At the first step both moments, their bias corrected, are the gradient's own.
+    expected.mul_(1 - 0.01 * 0.1).sub_(0.01 * scale.sign())
+    torch.testing.assert_close(weight.detach(), expected)
+
+
+def test_the_optimiser_has_the_same_numbers_with_any_number_of_threads() -> None:
+    before, made = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            weight = nn.Parameter(torch.linspace(-1, 1, 100_003))
+            optimizer = adamw(nn.ParameterList([weight]), lr=0.01, weight_decay=0.1)
+            for _ in range(3):
+                weight.grad = weight.detach().cos()
+                optimizer.step()
+            made.append(weight.detach())
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*made)
 
 
 def test_what_does_not_fit_is_not_restored() -> None:

@@ -121,6 +121,7 @@ def offline_runs(run: Path) -> list[str]:
     return sorted(path.name for path in (run / "wandb").glob("offline-run-*"))
 
 
+@pytest.mark.slow
 def test_offline_without_a_key_and_under_the_same_id_again(tmp_path: Path) -> None:
     """Real W&B: no prompt where there is no key, and one id however often a run is continued."""
     given = {"WANDB_MODE": "", "WANDB_API_KEY": "", "HOME": str(tmp_path)}

@@ -17,6 +17,8 @@ from jepa_compare.comparison.loading.verify import copies
 from jepa_compare.comparison.runs import Floor, LeftOut, Run, Runs, What
 from jepa_compare.metrics import agree
 from jepa_compare.runs import layout
+from jepa_compare.runs.reader import read_record
+from jepa_compare.runs.study_records import StudyFile
 from jepa_compare.runs.untrusted import Damaged, shown
 
 _OWN_FILES = frozenset({layout.CONFIG, layout.STATUS, layout.METRICS, layout.SUMMARY})
@@ -90,7 +92,32 @@ def load_runs(*paths: str | Path, evaluation: str | None = None, now: float | No
         note(found[place][0].path, "run", reason)
     runs = [run for place, (run, _) in enumerate(found) if place not in copied]
     kept = _described_alike(_without_duplicates(runs, left_out), left_out)
-    return Runs(runs=tuple(kept), left_out=tuple(dict.fromkeys(left_out)), roots=roots)
+    studies = _studies(kept, left_out)
+    return Runs(
+        runs=tuple(run for run in kept if run.study is None or run.study.id in studies),
+        left_out=tuple(dict.fromkeys(left_out)),
+        roots=roots,
+        studies=studies,
+    )
+
+
+def _studies(runs: list[Run], left_out: list[LeftOut]) -> dict[str, StudyFile]:
+    """The studies of `runs`, by id, from the sweeps that the runs lie in. A run whose study cannot
+    be read is left out: what it is to be compared with is not known."""
+    studies: dict[str, StudyFile] = {}
+    for folder in dict.fromkeys(run.path.parent for run in runs if run.study is not None):
+        try:
+            study = read_record(StudyFile, folder, layout.STUDY)
+        except Damaged as damage:
+            left_out.append(LeftOut(path=folder / layout.STUDY, what="file", reason=str(damage)))
+        else:
+            if study is not None:
+                studies[study.id] = study
+    for run in runs:
+        if run.study is not None and run.study.id not in studies:
+            reason = f"no {layout.STUDY} beside it of its study {shown(run.study.id)}"
+            left_out.append(LeftOut(path=run.path, what="run", reason=reason))
+    return studies
 
 
 def _directories(roots: tuple[Path, ...], left_out: list[LeftOut]) -> Iterator[Path]:

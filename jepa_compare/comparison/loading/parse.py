@@ -58,6 +58,7 @@ def parse_run(
 
     `floors(path, policy, key)` looks up a floor; against `now` a heartbeat is old. `evaluation` is
     the name of the one to take in place of the summary's; `Damaged` also if the run has it not.
+    What a study selected by, its trials and confirming runs, always has the summary's.
     """
     config = _read_config(path)
     verify_config(config)
@@ -80,7 +81,7 @@ def parse_run(
     except Damaged as damage:
         note(path / layout.SUMMARY, "file", str(damage))
         summary = None
-    if evaluation is not None:
+    if evaluation is not None and (config.study is None or config.study.stage == "report"):
         run = with_later_evaluation(run, evaluation, floors, digests)
     elif run.evaluation is not None:
         verify_digest(path, digests, f"{layout.EVALUATIONS}/{run.evaluation}.json")
@@ -148,6 +149,7 @@ def _run(path: Path, config: ConfigFile, status: StatusFile | None, now: float, 
         started=status.started if status else None,
         ended=status.ended if status else None,
         unverified=config.schema_version < SCHEMA_VERSION,
+        study=config.study,
     )
 
 

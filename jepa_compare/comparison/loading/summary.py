@@ -16,6 +16,7 @@ from types import NoneType
 
 import numpy as np
 
+from jepa_compare.comparison.loading.descriptions import read_descriptions
 from jepa_compare.comparison.loading.verify import (
     Contradiction,
     Digests,
@@ -28,7 +29,6 @@ from jepa_compare.comparison.runs import Floor, Run, TaskRows, What
 from jepa_compare.metrics import PREFIX, describe
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
-from jepa_compare.runs.descriptions import read_descriptions
 from jepa_compare.runs.digests import file_digest
 from jepa_compare.runs.evaluation_records import Column, EvaluationFile, FloorFile
 from jepa_compare.runs.reader import read_record
@@ -90,6 +90,7 @@ def with_summary(run: Run, summary: SummaryFile, floors: FindFloor) -> Run:
     return replace(
         run,
         status=summary.status,
+        notes=tuple(summary.notes),
         reason=_why(summary) or run.reason,
         metrics=_metrics(summary.metrics, layout.SUMMARY),
         untrained=_metrics(summary.untrained, layout.SUMMARY),

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from jepa_compare.comparison.loading.load import load_runs
+from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
 from jepa_compare.runs.layout import STATUS
 from jepa_compare.runs.reader import read_record
@@ -58,7 +58,9 @@ def sweep_seconds(runs: Runs, now: float) -> float | None:
 
 def status_table(runs: Runs, now: float) -> Table:
     """One row per run; the caption counts the outcomes and says how long the whole may take."""
-    table = Table("run", "state", "step", "left", "reason")
+    whole_name = Column("run", no_wrap=True, overflow="fold")  # it is typed, as `train --run` is
+    table = Table(whole_name, *(Column(c, overflow="fold") for c in ("state", "step", "left")))
+    table.add_column("reason", overflow="fold")
     for run in runs:
         left = remaining_seconds(run, now)
         colour = _COLOURS.get(run.outcome, "red")
@@ -87,10 +89,13 @@ def _view(runs: Runs) -> Group:
 def show_status(paths: Sequence[Path], watch: float | None) -> None:
     """Print the table once, or every `watch` seconds until nothing runs or Ctrl-C.
 
-    Raises NoRunsError for a path that does not exist.
+    Raises NoRunsError for a path that does not exist and where there is no run.
     """
     console = Console()
     runs = load_runs(*paths)
+    if not runs.runs:
+        lost = "".join(f"; {item.path}: {item.reason}" for item in runs.left_out[:1])
+        raise NoRunsError(f"no run found in {', '.join(map(str, runs.roots))}{lost}")
     if watch is None:
         console.print(_view(runs))
         return

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from jepa_compare.checks import ConfigError
+from jepa_compare.comparison.loading.descriptions import read_descriptions
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data import Source, TwoRooms
 from jepa_compare.data.base import Split
@@ -22,7 +23,6 @@ from jepa_compare.evaluation.stored import Floors, evaluation_file
 from jepa_compare.latents import Batch
 from jepa_compare.metrics import Metric, describe
 from jepa_compare.models.jepa import JEPA
-from jepa_compare.runs.descriptions import read_descriptions
 
 CPU = torch.device("cpu")
 NORM = Metric(

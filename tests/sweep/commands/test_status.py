@@ -103,6 +103,19 @@ def test_the_table_shows_state_progress_time_and_reason(tmp_path: Path) -> None:
         assert text in shown
 
 
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_the_runs_name_is_whole_whatever_else_there_is(tmp_path: Path, width: int) -> None:
+    failure = Failure(type="OSError", message="no space " * 30, traceback="", resumable=True)
+    directory = make_run(tmp_path, 1234567, state="failed", step=7, exception=failure)
+    write_run(tmp_path, loss=DEFAULT_LOSSES["barlow_twins"], seed=5, status="complete_collapse")
+    console = Console(file=io.StringIO(), width=width)
+    console.print(status_table(load_runs(tmp_path, now=NOW), NOW))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert directory.name in shown and "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+
+
 def test_the_sweep_takes_as_long_as_its_queue_does_side_by_side(tmp_path: Path) -> None:
     running = {"state": "running", "started": NOW - 20, "heartbeat": NOW, "first_step": 0}
     make_run(tmp_path, 0, **running, step=40)  # 30 s left, 50 in all

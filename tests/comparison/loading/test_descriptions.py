@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from jepa_compare.comparison.loading.descriptions import read_descriptions
 from jepa_compare.metrics import Metric, describe
-from jepa_compare.runs.descriptions import read_descriptions
 from jepa_compare.runs.evaluation_records import Description
 from jepa_compare.runs.untrusted import Damaged
 

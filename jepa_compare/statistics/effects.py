@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.statistics.intervals import ROUNDING
+from jepa_compare.statistics.intervals import ROUNDING
 
 FEWEST_FOR_SHAPE = 5
 """Seeds from which an interquartile mean and a probability of improvement say something."""

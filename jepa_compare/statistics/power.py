@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.statistics.intervals import ALPHA
+from jepa_compare.statistics.intervals import ALPHA
 
 POWER = 0.8
 MOST_SEEDS = 10_000

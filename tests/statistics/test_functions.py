@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jepa_compare.comparison.statistics import (
+from jepa_compare.statistics import (
     detectable_difference,
     holm,
     interquartile_mean,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jepa_compare.comparison.statistics import correlation_over_seeds, task_widening
+from jepa_compare.statistics import correlation_over_seeds, task_widening
 
 
 def test_correlation_says_what_pairing_buys() -> None:

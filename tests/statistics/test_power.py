@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jepa_compare.comparison.statistics import (
+from jepa_compare.statistics import (
     decide,
     power_to_decide,
     sd_range,

@@ -43,8 +43,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from jepa_compare.comparison.statistics.intervals import ALPHA, MeanTest, t_test
-from jepa_compare.comparison.statistics.power import seeds_to_decide
+from jepa_compare.statistics.intervals import ALPHA, MeanTest, t_test
+from jepa_compare.statistics.power import seeds_to_decide
 
 Answer = Literal["better", "equal", "undecided"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jepa_compare.comparison.statistics import decide, holm, seeds_to_decide, t_test
+from jepa_compare.statistics import decide, holm, seeds_to_decide, t_test
 
 NAN = math.nan
 
