@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jepa_compare import __version__
+from jepa_compare.system.streams import lost_output, steady_streams
 from jepa_compare.system.terminal import escape_tracebacks, say
 
 
@@ -171,6 +172,7 @@ _SUBCOMMANDS = (_add_report, _add_plan, _add_evaluate, _add_status, _add_reprodu
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
+    steady_streams()
     parser = argparse.ArgumentParser(
         prog="jepa-compare", description="Compare runs of jepa_compare.train."
     )
@@ -178,9 +180,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in _SUBCOMMANDS:
         add(commands)
-    arguments = parser.parse_args(argv)
+    return run(parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was parsed; an exit code of 0 says that all of it was also printed."""
     escape_tracebacks()
-    return arguments.run(arguments)
+    code = arguments.run(arguments)
+    lost = lost_output()
+    if lost is not None:
+        say(f"jepa-compare: {lost}", file=sys.stderr)
+    return code or int(lost is not None)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ STALE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _SURELY_DEAD_SECONDS = 3600.0  # no two clocks differ by so much
 _OWNER_BYTES = 256
+_LATEST = 1e15  # of a time, which is no number of any size, and not NaN
 
 
 class Locked(RuntimeError):
@@ -113,8 +114,8 @@ class DirectoryLock:
 
     def _watch(self, owner: dict[str, object]) -> None:
         """Raise Locked if the heartbeat of `owner` moves within STALE_SECONDS."""
-        if _age(owner) > _SURELY_DEAD_SECONDS:
-            return
+        if abs(_age(owner)) > _SURELY_DEAD_SECONDS:
+            return  # also one that was alive in the future
         deadline = time.monotonic() + STALE_SECONDS
         while time.monotonic() < deadline:
             self._wait()
@@ -146,14 +147,16 @@ class DirectoryLock:
     def _owner(self) -> dict[str, object]:
         try:
             owner = json.loads(os.pread(self._file, 2 * _OWNER_BYTES, 0))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return owner if isinstance(owner, dict) else {}
 
 
 def _age(owner: dict[str, object]) -> float:
     heartbeat = owner.get("heartbeat")
-    return time.time() - heartbeat if isinstance(heartbeat, (int, float)) else float("inf")
+    if not isinstance(heartbeat, (int, float)) or not abs(heartbeat) < _LATEST:
+        return float("inf")
+    return time.time() - heartbeat
 
 
 def _described(owner: dict[str, object]) -> str | None:

@@ -16,6 +16,7 @@ from jepa_compare.runs import layout
 from jepa_compare.runs.codec import decode, encode
 from jepa_compare.runs.digests import run_digests, signed
 from jepa_compare.runs.lock import DirectoryLock
+from jepa_compare.runs.reader import read_record
 from jepa_compare.runs.records import (
     ConfigFile,
     Failure,
@@ -23,6 +24,7 @@ from jepa_compare.runs.records import (
     StatusFile,
     SummaryFile,
 )
+from jepa_compare.runs.untrusted import Damaged
 from jepa_compare.system import files
 from jepa_compare.system.interrupts import Interrupted
 from jepa_compare.system.stall import idle_seconds
@@ -52,6 +54,21 @@ def differing_keys(old: Any, new: Any, prefix: str = "") -> list[str]:
 def read_status(directory: Path) -> StatusFile | None:
     """How far a run of ours is; None where nothing says so, or nothing readable."""
     return _read(StatusFile, directory, layout.STATUS)
+
+
+def take_status(directory: Path) -> StatusFile | None:
+    """The status, for whoever writes it next. A damaged one counts as none, with a warning; a
+    folder in its place is moved out of the way."""
+    path = directory / layout.STATUS
+    try:
+        return read_record(StatusFile, directory, layout.STATUS)
+    except Damaged as damage:
+        aside = ""
+        if path.is_dir():
+            path = path.rename(f"{path}.{time.time_ns()}")
+            aside = f", what was there is now {path.name}"
+        log.warning("%s: %s; it is written anew%s", directory, damage, aside)
+        return None
 
 
 def read_config(directory: Path) -> ConfigFile | None:
@@ -124,7 +141,7 @@ class RunWriter:
         return self
 
     def _claim(self) -> None:
-        status = read_status(self.directory)
+        status = take_status(self.directory)
         if status is not None:
             self.previous = None if status.state == "queued" else status.state
             self.taken_over = self._lock.taken_over if status.state == "running" else None

@@ -25,6 +25,7 @@ from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.sweep.run_status import write_queued
 from jepa_compare.sweep.tuning.stages import require_same_use, settled
 from jepa_compare.system import files
+from jepa_compare.system.streams import lost_output
 from jepa_compare.system.terminal import say
 
 
@@ -129,6 +130,8 @@ def finish(command: CommandLine) -> bool:
     try:
         print(write_comparison([directory], out=directory / COMPARISON), flush=True)
         compared = True
+        if lost := lost_output():
+            say(f"jepa_compare: {lost}; it is in {directory / COMPARISON}", file=sys.stderr)
     except KeyboardInterrupt:
         interrupted = True
     except Exception as error:  # the runs are safe on disk; their comparison can be made again

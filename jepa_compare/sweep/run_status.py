@@ -8,13 +8,13 @@ from pathlib import Path
 from jepa_compare.runs import layout
 from jepa_compare.runs.codec import encode
 from jepa_compare.runs.records import ConfigFile, Failure, StatusFile
-from jepa_compare.runs.writer import read_status
+from jepa_compare.runs.writer import read_status, take_status
 from jepa_compare.system import files
 
 
 def write_queued(directory: Path, config: ConfigFile, steps: int) -> None:
     """Announce a run that has not started, unless it has already begun or ended."""
-    if read_status(directory) is not None:
+    if take_status(directory) is not None:
         return
     files.write_json(directory / layout.CONFIG, encode(config))
     status = StatusFile(

@@ -83,6 +83,33 @@ def test_a_silent_owner_on_another_machine_is_taken_over(
         pass
 
 
+@pytest.mark.parametrize("heartbeat", ["1e4000", "NaN", str(10**200), '"now"', "-1e30", "null"])
+def test_an_owner_whose_heartbeat_is_no_time_is_not_waited_for(
+    tmp_path: Path, heartbeat: str
+) -> None:
+    named = f'{{"host": "elsewhere", "pid": [1], "heartbeat": {heartbeat}}}'
+    (tmp_path / LOCK).write_text(named.ljust(256))
+    started = time.monotonic()
+    with DirectoryLock(tmp_path) as lock:
+        assert lock.taken_over == "process [1] on elsewhere (last seen inf s ago)"
+    assert time.monotonic() - started < 5.0
+
+
+def test_an_owner_of_the_future_is_dead_and_one_of_a_fast_clock_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim(tmp_path, host="elsewhere", pid=1, age=-7200.0)
+    with DirectoryLock(tmp_path) as lock:  # not waited for
+        assert lock.taken_over is not None and "process 1 on elsewhere" in lock.taken_over
+    monkeypatch.setattr(lock_module, "STALE_SECONDS", 1.0)
+    claim(tmp_path, host="elsewhere", pid=1, age=-60.0)
+    beat = threading.Timer(0.3, claim, (tmp_path,), {"host": "elsewhere", "pid": 1, "age": -60.0})
+    beat.start()
+    with pytest.raises(Locked, match="process 1"):
+        DirectoryLock(tmp_path).__enter__()
+    beat.join()
+
+
 @pytest.mark.parametrize("locks", [True, False])
 def test_a_beating_owner_keeps_the_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: bool

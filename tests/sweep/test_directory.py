@@ -1,6 +1,9 @@
 """A sweep's directory: what is announced in it, and what must not be there."""
 
+import shutil
+import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from jepa_compare.sweep.directory import announced, finish
 from jepa_compare.sweep.job import stored_job
 from jepa_compare.sweep.plan import CommandLine, parse_command_line
 from jepa_compare.system import files
-from tests.support.runs import TINY, read_status
+from tests.support.runs import TINY, command, read_status, runs_of, start_command
 
 
 def command_in(directory: Path, *overrides: str) -> CommandLine:
@@ -104,3 +107,27 @@ def test_of_jobs_that_a_sweeper_made_as_it_went_those_begun_are_judged(
     assert f"{begun.name} failed: it was interrupted after 0 of" in said
     assert f"{stand_in.name} failed" not in said
     assert "not complete: 1; the same command with sweep=s continues" in said
+
+
+def test_a_comparison_that_is_cut_or_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """The runs are complete, and the status says that something is missing."""
+    sweep = tmp_path / "multirun" / "s"
+    missing = (
+        "jepa_compare: all runs are complete; for their comparison: jepa-compare report multirun/s"
+    )
+    with start_command("-m", "sweep=s", "training.steps=3", cwd=tmp_path) as process:
+        while not (sweep / layout.COMPARISON / "comparison.md").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 128 + signal.SIGINT
+    said = (tmp_path / "output").read_text().splitlines()
+    assert said[-1] == missing and not [line for line in said if "Traceback" in line]
+    assert [read_status(run)["state"] for run in runs_of(sweep)] == ["completed"]
+
+    shutil.rmtree(sweep / layout.COMPARISON)
+    (sweep / layout.COMPARISON).touch()
+    result = command("-m", "sweep=s", "training.steps=3", cwd=tmp_path, check=False)
+    assert result.returncode == 1
+    reason, last = result.stderr.splitlines()[-2:]
+    assert reason.startswith("jepa_compare: no comparison (") and last == missing

@@ -63,12 +63,14 @@ def parse_run(
     config = _read_config(path)
     verify_config(config)
     digests: Digests = None
+    unread = ""
     try:
         status = _read_status(path)
     except Damaged as damage:
-        note(path / layout.STATUS, "file", str(damage))
+        unread = str(damage)
+        note(path / layout.STATUS, "file", unread)
         status = None
-    run = _run(path, config, status, now)
+    run = _run(path, config, status, now, unread)
     try:
         summary = read_record(SummaryFile, path, layout.SUMMARY)
         if summary is not None:
@@ -119,15 +121,15 @@ def _read_status(path: Path) -> StatusFile | None:
     return status
 
 
-def _run(path: Path, config: ConfigFile, status: StatusFile | None, now: float) -> Run:
-    """The run without a result: who it is, and how far it got."""
+def _run(path: Path, config: ConfigFile, status: StatusFile | None, now: float, unread: str) -> Run:
+    """The run without a result: who it is, and how far it got; `unread`: why its status was not."""
     settings = flatten(config.config, layout.CONFIG)
     name = named(config.name)
     if settings.get("seed", config.seed) != config.seed:
         raise Damaged(f"{layout.CONFIG} contradicts itself: two seeds")
     if settings.get("aux_loss.name", name) != name:
         raise Damaged(f"{layout.CONFIG} contradicts itself: two names")
-    state, reason = _state(status, now)
+    state, reason = _state(status, now, unread)
     return Run(
         path=path,
         name=name,
@@ -151,10 +153,11 @@ def _run(path: Path, config: ConfigFile, status: StatusFile | None, now: float) 
     )
 
 
-def _state(status: StatusFile | None, now: float) -> tuple[State, str]:
+def _state(status: StatusFile | None, now: float, unread: str) -> tuple[State, str]:
     """State and reason of a run without a result."""
     if status is None:
-        return "failed", f"no readable {layout.STATUS} and no {layout.SUMMARY}"
+        why = f" ({unread})" if unread else ""
+        return "failed", f"no readable {layout.STATUS}{why} and no {layout.SUMMARY}"
     if status.state == "completed":
         return "failed", f"no readable {layout.SUMMARY}"
     if status.state == "running":

@@ -79,7 +79,7 @@ def report_html(
         _content(comparison, figure_data),
         drawn=drawn,
         command=command,
-        style=Markup((_PAGE / "style.css").read_text()),
+        style=Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
     )
 
 

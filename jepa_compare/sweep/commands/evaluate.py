@@ -209,7 +209,5 @@ def _main(args: argparse.Namespace) -> None:
             metrics = files.read_json(path)["metrics"]
             shown = [f"{k[5:]} {v:.3g}" for k, v in metrics.items() if "/success" in k and v]
             say(f"[{number}/{len(runs)}] {path}: {', '.join(shown)}")
-    except BrokenPipeError:
-        sys.exit(1)
     except (NoSuchRun, ConfigError, Locked, OSError) as error:
         exit_with_error(str(error))

@@ -4,10 +4,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from jepa_compare.comparison.loading.load import NoRunsError, load_runs
 from jepa_compare.comparison.runs import OUTCOMES, Run, Runs
@@ -79,6 +80,12 @@ def status_table(runs: Runs, now: float) -> Table:
     return table
 
 
+def _view(runs: Runs) -> Group:
+    """The table, and what could not be read."""
+    unread = [Text(f"! {shown(str(item.path))}: {item.reason}", "yellow") for item in runs.left_out]
+    return Group(status_table(runs, time.time()), *unread)
+
+
 def show_status(paths: Sequence[Path], watch: float | None) -> None:
     """Print the table once, or every `watch` seconds until nothing runs or Ctrl-C.
 
@@ -90,11 +97,11 @@ def show_status(paths: Sequence[Path], watch: float | None) -> None:
         lost = "".join(f"; {item.path}: {item.reason}" for item in runs.left_out[:1])
         raise NoRunsError(f"no run found in {', '.join(map(str, runs.roots))}{lost}")
     if watch is None:
-        console.print(status_table(runs, time.time()))
+        console.print(_view(runs))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(status_table(runs, time.time()), refresh=True)
+            live.update(_view(runs), refresh=True)
             if all(run.state not in ("queued", "running") for run in runs):
                 return
             time.sleep(watch)
