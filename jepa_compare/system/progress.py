@@ -14,7 +14,7 @@ _said = {"at": -SECONDS}
 
 
 def note(what: str, number: int, of: int, name: str) -> None:
-    """Log "<what> <number>/<of>: <name>", what begins now, unless there was such a line just now."""
+    """Log "<what> <number>/<of>: <name>", what begins, unless there was such a line just now."""
     now = time.monotonic()
     if now - _said["at"] >= SECONDS:
         _said["at"] = now
@@ -30,8 +30,8 @@ def noted(what: str, names: Sequence[str]) -> Iterator[str]:
 
 @contextmanager
 def logs_above_bar() -> Iterator[None]:
-    """Within it, logs that go to the terminal go through `sys.stderr`, which rich has replaced while
-    it draws a bar: they are printed above it, and not into it. Logs to files stay as they are."""
+    """Within it, logs that go to the terminal go through `sys.stderr`, which rich has replaced
+    while it draws a bar: they are printed above it, and not into it. Logs to files stay as they are."""
     moved: list[tuple[logging.StreamHandler, object]] = []
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler and handler.stream.isatty():
