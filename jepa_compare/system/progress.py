@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ def noted(what: str, names: Sequence[str]) -> Iterator[str]:
 @contextmanager
 def logs_above_bar() -> Iterator[None]:
     """Within it, logs that go to the terminal go through `sys.stderr`, which rich has replaced
-    while it draws a bar: they are printed above it, and not into it. Logs to files stay as they are."""
-    moved: list[tuple[logging.StreamHandler, object]] = []
+    while it draws a bar: they are printed above it, not into it. Logs to files stay as they are."""
+    moved: list[tuple[logging.StreamHandler[Any], object]] = []
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler and handler.stream.isatty():
             moved.append((handler, handler.setStream(sys.stderr)))
