@@ -24,7 +24,7 @@ from jepa_compare.build import build_source
 from jepa_compare.data import TwoRooms
 from jepa_compare.data.environment import play
 from jepa_compare.evaluation.pictures.animation import animate_planning
-from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL, draw_planning
+from jepa_compare.evaluation.pictures.episodes import MISSED, REACHED, WALL, draw_planning
 from jepa_compare.export import load_config
 from jepa_compare.rng import generator
 from jepa_compare.runs import layout

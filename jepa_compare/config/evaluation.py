@@ -97,8 +97,6 @@ class FigureSettings:
 
     enabled: bool
     """Whether a run draws figures at its end."""
-    decoder_steps: int = at_least(1)
-    """Optimiser steps of the decoder that makes latents visible."""
     rollouts: int = at_least(1)
     """Trajectories in the figure of rollouts."""
     episodes: int = at_least(0)

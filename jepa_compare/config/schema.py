@@ -28,6 +28,16 @@ AUX_LOSS_KEYS = (
 )
 """The keys of the `aux_loss` node that are not arguments of the loss's constructor."""
 OPTIONAL_AUX_LOSS_KEYS = ("final_target_decay", "allow_inert_target", "search")
+REMOVED = ("evaluation.figures.decoder_steps",)
+"""Keys of earlier versions that no number depended on: stored configurations may have them."""
+
+
+def _without(node: Mapping[str, Any], key: str, *further: str) -> Mapping[str, Any]:
+    """Plain data without what stands under `key`, or deeper in it."""
+    inner = node.get(key)
+    if further:
+        return {**node, key: _without(inner, *further)} if isinstance(inner, Mapping) else node
+    return {name: value for name, value in node.items() if name != key}
 
 
 def _has(*keys: str) -> Any:
@@ -162,6 +172,8 @@ class Config:
 
         Raises ConfigError, in one line, if it is another version's.
         """
+        for key in REMOVED:
+            config = _without(config, *key.split("."))
         try:
             return from_plain(cls, config)
         except ConfigError as error:

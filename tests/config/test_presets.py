@@ -24,7 +24,6 @@ FEW = (
     "evaluation.planning.planner.samples=8",
     "evaluation.planning.planner.elites=4",
     "evaluation.planning.planner.iterations=2",
-    "evaluation.figures.decoder_steps=5",
 )
 PRESETS = sorted(path.stem for path in (CONF_DIR / "experiment").glob("*.yaml"))
 

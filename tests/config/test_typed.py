@@ -58,3 +58,11 @@ def test_a_file_of_another_version_is_named() -> None:
         Config.from_plain(config, Path("run/config.json"))
     reason = "training.retries: missing"
     assert str(caught.value) == f"run/config.json is no configuration of this version ({reason})"
+
+
+def test_a_stored_configuration_may_have_a_key_that_is_gone() -> None:
+    composed = job()
+    config = copy.deepcopy(composed.identity.config)
+    config["evaluation"]["figures"]["decoder_steps"] = 400
+    assert Config.from_plain(config, Path("run/config.json")) == composed.config
+    assert config["evaluation"]["figures"]["decoder_steps"] == 400  # what was handed in stays

@@ -54,7 +54,6 @@ def test_it_is_trained_on_and_probed_and_nothing_is_planned(tmp_path: Path) -> N
         "aux_loss=vicreg",
         "sweep=mine",
         "evaluation.figures.enabled=true",
-        "evaluation.figures.decoder_steps=5",
         cwd=tmp_path,
         # Nothing is said of planning, which asks the shipped sources for their `episode_steps`.
         tiny=[item for item in TINY if "planning" not in item and "figures" not in item],
@@ -68,6 +67,6 @@ def test_it_is_trained_on_and_probed_and_nothing_is_planned(tmp_path: Path) -> N
     assert not [key for key in metrics if key.startswith(("eval/success", "eval/distance"))]
     assert set(summary["floors"]) == {"untrained"}
     drawn = {path.name for path in (run / layout.FIGURES).iterdir()}
-    assert drawn == {"rollouts.png", "spectrum.png"}
+    assert drawn == {"rollouts.png"}
     comparison = files.read_json(run.parent / layout.COMPARISON / "comparison.json")
     assert comparison["primary"] == "eval/probe_rmse"  # as the source states

@@ -498,8 +498,7 @@ def _write_figures(path: Path, seed: int) -> None:
     gif += b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
     folder = path / layout.FIGURES
     folder.mkdir(exist_ok=True)
-    for name in ("rollouts.png", "planning.png", "spectrum.png"):
-        (folder / name).write_bytes(png)
+    (folder / "rollouts.png").write_bytes(png)
     (folder / "planning.gif").write_bytes(gif)
 
 

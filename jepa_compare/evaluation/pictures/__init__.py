@@ -1,1 +1,1 @@
-"""Pictures of one run: rollouts, planning episodes, spectrum."""
+"""Pictures of one run: rollouts and planning episodes. No metric depends on them."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, WALL
+from jepa_compare.evaluation.pictures.episodes import MISSED, REACHED, WALL
 from jepa_compare.runs.evaluation_records import Episode
 from jepa_compare.system import files
 

@@ -1,68 +1,41 @@
-"""A decoder from latents to pictures, trained on frozen latents: for looking only.
+"""A decoder from latents to pictures: what the frames with the nearest latents look like.
 
-No metric depends on it, and no gradient of it reaches the encoder.
+Kernel regression (Nadaraya, 1964; Watson, 1964) over the latents of held-out frames, of which
+nothing has to be trained. For looking only: no metric depends on it.
 
-Shape legend: n frames, d latent dimensions, h w pixels.
+Shape legend: n frames, q latents to be seen, d latent dimensions, h w pixels.
 """
 
+from dataclasses import dataclass
+
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from jepa_compare.rng import generator, seeded
-from jepa_compare.system.stall import progressed
+from jepa_compare.metrics import COLLAPSED_SPREAD
 
-_BATCH = 256
-_HIDDEN = 512
-_PEAK_LR = 3e-3
+_NEIGHBOURHOOD = 0.5  # the kernel's standard deviation, in distances to the nearest latent
 
 
-class Decoder(nn.Module):
-    """An MLP with two hidden layers, from a latent to all pixels at once."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoder:
+    """Draws a latent as the mean of `pictures`, weighted by a Gaussian of the distance to their
+    `latents`.
 
-    def __init__(self, *, dim: int, height: int, width: int) -> None:
-        super().__init__()
-        self.size = (height, width)
-        self.body = nn.Sequential(
-            nn.Linear(dim, _HIDDEN),
-            nn.ReLU(),
-            nn.Linear(_HIDDEN, _HIDDEN),
-            nn.ReLU(),
-            nn.Linear(_HIDDEN, height * width),
-        )
-
-    def forward(self, latents: Float[Tensor, "n d"]) -> Float[Tensor, "n h w"]:
-        """Logits of the grey values."""
-        return self.body(latents).unflatten(1, self.size)
-
-    def pictures(self, latents: Float[Tensor, "n d"]) -> Float[Tensor, "n h w"]:
-        """Grey values in [0, 1]."""
-        with torch.no_grad():
-            return self(latents).sigmoid()
-
-
-def train_decoder(
-    latents: Float[Tensor, "n d"], pictures: Float[Tensor, "n h w"], *, steps: int, seed: int
-) -> Decoder:
-    """Binary cross-entropy against grey values in [0, 1], Adam with a linear decay.
-
-    Squared error would be content with an empty room: the agent is a few pixels of a thousand.
+    The Gaussian is never narrower than `COLLAPSED_SPREAD` of the latents' norm: of a collapsed
+    encoder, whose latents all lie within it, every picture is the mean of all frames.
     """
-    latents = latents.detach().float()
-    height, width = pictures.shape[1:]
-    with seeded(seed, "evaluation/decoder"):
-        decoder = Decoder(dim=latents.shape[1], height=height, width=width)
-    decoder.to(latents.device)
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=_PEAK_LR)
-    draw = generator(seed, "evaluation/decoder/batches")
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = _PEAK_LR * (1 - step / steps)
-        rows = torch.randint(len(latents), (_BATCH,), generator=draw).to(latents.device)
-        logits = decoder(latents[rows])
-        loss = F.binary_cross_entropy_with_logits(logits, pictures[rows])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        progressed()
-    return decoder.eval()
+
+    latents: Float[Tensor, "n d"]
+    pictures: Float[Tensor, "n h w"]
+
+    def __call__(self, latents: Float[Tensor, "q d"]) -> Float[Tensor, "q h w"]:
+        """Grey values within the range of those of `pictures`."""
+        distance = torch.cdist(latents.float(), self.latents.float()).square()  # [q n]
+        nearest = distance.amin(dim=1, keepdim=True)
+        norm = self.latents.float().square().sum(dim=1).mean()
+        variance = _NEIGHBOURHOOD**2 * nearest + COLLAPSED_SPREAD**2 * norm
+        # Latents that are all zero have no distance and no norm: every frame weighs the same.
+        variance = variance.clamp(min=torch.finfo(torch.float32).tiny)
+        weights = torch.softmax((nearest - distance) / (2 * variance), dim=1)
+        return (weights @ self.pictures.flatten(1)).unflatten(1, self.pictures.shape[1:])

@@ -14,7 +14,7 @@ from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.data import TwoRooms
 from jepa_compare.evaluation.evaluator import Evaluator
 from jepa_compare.evaluation.pictures.draw import draw_figures
-from jepa_compare.evaluation.pictures.figures import MISSED, REACHED, draw_planning
+from jepa_compare.evaluation.pictures.episodes import MISSED, REACHED, draw_planning
 from jepa_compare.models.jepa import JEPA
 from jepa_compare.runs.evaluation_records import Episode
 
@@ -36,9 +36,7 @@ def test_all_pictures_of_a_run(evaluator: Evaluator, jepa: JEPA, tmp_path: Path)
     draw_figures(evaluator, jepa, evaluator.evaluate(jepa), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         "rollouts.png",
-        "planning.png",
         "planning.gif",
-        "spectrum.png",
     }
     for path in tmp_path.iterdir():
         with Image.open(path) as image:
@@ -84,9 +82,8 @@ def test_evaluating_does_not_load_matplotlib_and_drawing_not_pyplot(tmp_path: Pa
         "import sys; import jepa_compare.evaluation.pictures.draw;"
         "assert 'matplotlib' not in sys.modules and 'PIL' not in sys.modules;"
         "from pathlib import Path;"
-        "from jepa_compare.evaluation.pictures.figures import draw_spectrum;"
-        "metrics = {f'eval/{k}': 1.0 for k in ('spread', 'rankme', 'participation_ratio')};"
-        "draw_spectrum([1.0, 0.5], metrics, Path(sys.argv[1]) / 'spectrum.png');"
+        "from jepa_compare.evaluation.pictures.episodes import draw_planning;"
+        "draw_planning({'door': [], 'same': []}, (32, 32), Path(sys.argv[1]) / 'planning.png');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -1,9 +1,7 @@
-"""The pictures of one run: rollouts, planning episodes, spectrum. No metric depends on them.
+"""Planning episodes as one picture, a row of rooms per kind of task.
 
 matplotlib is imported where it is used, and through its objects: there is no global state, so
 runs that share a process do not draw into each other's figures.
-
-Shape legend: r trajectories, t frames, d latent dimensions, h w pixels.
 """
 
 import io
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from jepa_compare.runs.evaluation_records import Episode
 from jepa_compare.system import files
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 # Blue and vermillion of Okabe and Ito's palette, which the colour-blind can tell apart; line style
 # and words say the same again.
 REACHED, MISSED, WALL = "#0072B2", "#D55E00", "#9a9a9a"
-_MOST_COLUMNS = 9
 _SMALL = 9  # points; legible where a page shows the picture at two thirds
 _START: dict[str, Any] = {
     "marker": "o",
@@ -37,38 +33,6 @@ _GOAL: dict[str, Any] = {"marker": "*", "color": "black", "markersize": 8, "line
 _TO_GOAL: dict[str, Any] = {"marker": ".", "markersize": 2.5, "linestyle": "-"}
 _ASTRAY: dict[str, Any] = {"marker": ".", "markersize": 2.5, "linestyle": ":"}
 _AFTERWARDS: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.35}
-_SMALLEST = 1e-5  # singular values below are zeros, as the one that LayerNorm takes away
-
-
-def draw_rollouts(
-    true: Float[np.ndarray, "r t h w"], imagined: Float[np.ndarray, "r t h w"], path: Path
-) -> None:
-    """True frames above what a decoder makes of the latents rolled out from the first one.
-
-    Frame 0 of `imagined` is decoded from the encoded first frame, the others from predictions.
-    """
-    from matplotlib.figure import Figure
-
-    rows, frames = true.shape[:2]
-    shown = sorted({round(x) for x in np.linspace(0, frames - 1, min(frames, _MOST_COLUMNS))})
-    figure = Figure(figsize=(0.9 * len(shown) + 0.8, 1.9 * rows + 0.4), layout="constrained")
-    grid = figure.subplots(2 * rows, len(shown), squeeze=False)
-    for row in range(2 * rows):
-        pictures, label = ((true, "true"), (imagined, "imagined"))[row % 2]
-        for column, step in enumerate(shown):
-            axes = grid[row, column]
-            axes.imshow(pictures[row // 2, step], cmap="gray", vmin=0, vmax=1)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            if row == 0:
-                axes.set_title(f"step {step}" if column == 0 else str(step), fontsize=_SMALL)
-            if column == 0:
-                axes.set_ylabel(label, fontsize=_SMALL)
-    figure.suptitle(
-        "imagined: decoded from latents that are rolled out from step 0 under the same actions",
-        fontsize=_SMALL,
-    )
-    _save(figure, path)
 
 
 def draw_planning(
@@ -95,25 +59,6 @@ def draw_planning(
         )
     outcomes = {episode.success for recorded in episodes.values() for episode in recorded}
     _explain(figure, size, outcomes)
-    _save(figure, path)
-
-
-def draw_spectrum(spectrum: Sequence[float], metrics: Mapping[str, Any], path: Path) -> None:
-    """Singular values of the centred latents, relative to the largest."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.2, 3.0), layout="constrained")
-    axes = figure.subplots()
-    axes.semilogy(range(1, len(spectrum) + 1), spectrum, color=REACHED)
-    axes.set_ylim(bottom=_SMALLEST)
-    axes.set_xlabel("index of the singular value")
-    axes.set_ylabel("singular value / largest")
-    axes.set_title(
-        f"spread {metrics['eval/spread']:.3g}   RankMe {metrics['eval/rankme']:.1f}"
-        f"   participation ratio {metrics['eval/participation_ratio']:.1f}",
-        fontsize=9,
-    )
-    axes.grid(alpha=0.3)
     _save(figure, path)
 
 
