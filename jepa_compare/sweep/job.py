@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from jepa_compare.checks import ConfigError
-from jepa_compare.config.compose import identity_of
 from jepa_compare.config.schema import Config
 from jepa_compare.config.secrets import refuse_secrets
 from jepa_compare.config.typed import from_plain
@@ -16,6 +14,9 @@ from jepa_compare.runs.identity import run_hash
 from jepa_compare.runs.layout import CONFIG
 from jepa_compare.runs.records import ConfigFile
 from jepa_compare.runs.writer import read_config
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,10 @@ def named(which: str) -> Iterator[None]:
         raise ConfigError(f"{error} (in the job {which})" if which else str(error)) from error
 
 
-def job_of(cfg: DictConfig, directory: Path) -> Job:
+def job_of(cfg: "DictConfig", directory: Path) -> Job:
     """The job that a composition describes. Raises ConfigError for values out of range."""
+    from jepa_compare.config.compose import identity_of  # hydra, which a stored run does not need
+
     identity = identity_of(cfg)
     config = from_plain(Config, identity.config)
     config.check()
