@@ -15,6 +15,7 @@ from jepa_compare.config import bounds
 from jepa_compare.config.bounds import above, at_least, between, one_of, satisfying
 from jepa_compare.config.evaluation import EvaluationSettings
 from jepa_compare.config.typed import from_plain
+from jepa_compare.runs.identity import ADDED
 
 AUX_LOSS_KEYS = (
     "name",
@@ -38,6 +39,14 @@ def _without(node: Mapping[str, Any], key: str, *further: str) -> Mapping[str, A
     if further:
         return {**node, key: _without(inner, *further)} if isinstance(inner, Mapping) else node
     return {name: value for name, value in node.items() if name != key}
+
+
+def _with(node: Mapping[str, Any], value: Any, key: str, *further: str) -> Mapping[str, Any]:
+    """Plain data with `value` under `key`, or deeper in it, unless something stands there."""
+    if not further:
+        return {key: value, **node}
+    inner = node.get(key)
+    return {**node, key: _with(inner, value, *further)} if isinstance(inner, Mapping) else node
 
 
 def _has(*keys: str) -> Any:
@@ -168,12 +177,15 @@ class Config:
 
     @classmethod
     def from_plain(cls, config: Mapping[str, Any], source: Path) -> "Config":
-        """The configuration that the file `source` holds as plain data.
+        """The configuration that the file `source` holds as plain data, of this version or an
+        earlier one: what is gone is left out, what is `ADDED` since is as it was.
 
         Raises ConfigError, in one line, if it is another version's.
         """
         for key in REMOVED:
             config = _without(config, *key.split("."))
+        for key, value in ADDED.items():
+            config = _with(config, value, *key.split("."))
         try:
             return from_plain(cls, config)
         except ConfigError as error:

@@ -69,9 +69,12 @@ ADDED: Mapping[str, Any] = {
     "evaluation.task_seed": None,
     "evaluation.probe_seed": None,
     "evaluation.planner_seed": None,
+    "evaluation.smallest_effect": {},
+    "training.stall_timeout": None,
 }
-"""Keys that are younger than the hashes of published runs, each with the value that reproduces what
-was done before it was there: with that value the key is left out, so that no old run is renamed."""
+"""Keys that are younger than published runs, each with the value that reproduces what was done
+before it was there: with that value the key is left out of the hash, so that no old run is renamed,
+and a stored configuration that lacks the key is read with it."""
 
 
 def counts(key: str, config: Mapping[str, object]) -> bool:

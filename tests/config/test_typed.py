@@ -9,6 +9,7 @@ import pytest
 from jepa_compare.checks import ConfigError
 from jepa_compare.config.schema import Config
 from jepa_compare.config.typed import from_plain
+from jepa_compare.runs.identity import ADDED, run_hash
 from jepa_compare.system import files
 from tests.support.runs import job
 
@@ -58,6 +59,19 @@ def test_a_file_of_another_version_is_named() -> None:
         Config.from_plain(config, Path("run/config.json"))
     reason = "training.retries: missing"
     assert str(caught.value) == f"run/config.json is no configuration of this version ({reason})"
+
+
+def test_a_stored_configuration_may_lack_the_keys_that_are_younger() -> None:
+    """As every run of before has it; the keys have the values that do what was done then."""
+    composed = job()
+    config = copy.deepcopy(composed.identity.config)
+    for key in ADDED:
+        node, name = key.split(".")
+        config[node].pop(name, None)
+    read = Config.from_plain(config, Path("run/config.json"))
+    assert (read.training.stall_timeout, read.evaluation.task_seed) == (None, None)
+    assert read.evaluation.smallest_effect == {}
+    assert run_hash(config) == composed.identity.hash
 
 
 def test_a_stored_configuration_may_have_a_key_that_is_gone() -> None:
