@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from jepa_compare.sweep.plan import CommandLine
 from jepa_compare.sweep.run_status import write_queued
 from jepa_compare.sweep.tuning.stages import require_same_use, settled
 from jepa_compare.system import files
+from jepa_compare.system.interrupts import Interrupted, Interrupts
 from jepa_compare.system.streams import lost_output
 from jepa_compare.system.terminal import say
 
@@ -125,15 +125,17 @@ def finish(command: CommandLine) -> bool:
 
     directory = command.jobs[0].directory.parent
     again = f"jepa-compare report {shlex.quote(str(directory))}"
-    compared = interrupted = False
+    compared, interrupted = False, None
     say(f"jepa_compare: comparing the runs in {os.path.relpath(directory)}", file=sys.stderr)
     try:
-        print(write_comparison([directory], out=directory / COMPARISON), flush=True)
+        # A signal that a library swallows is raised at the end.
+        with Interrupts() as interrupts, interrupts.at_once():
+            print(write_comparison([directory], out=directory / COMPARISON), flush=True)
         compared = True
         if lost := lost_output():
             say(f"jepa_compare: {lost}; it is in {directory / COMPARISON}", file=sys.stderr)
-    except KeyboardInterrupt:
-        interrupted = True
+    except Interrupted as error:
+        interrupted = error
     except Exception as error:  # the runs are safe on disk; their comparison can be made again
         say(f"jepa_compare: no comparison ({type(error).__name__}: {error})", file=sys.stderr)
     incomplete = _incomplete(command)
@@ -148,8 +150,8 @@ def finish(command: CommandLine) -> bool:
         )
     elif not compared:
         say(f"jepa_compare: all runs are complete; for their comparison: {again}", file=sys.stderr)
-    if interrupted:
-        raise SystemExit(128 + signal.SIGINT)
+    if interrupted is not None:
+        raise SystemExit(128 + interrupted.signum)
     return compared and not incomplete
 
 

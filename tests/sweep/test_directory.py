@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,3 +132,23 @@ def test_a_comparison_that_is_cut_or_cannot_be_made_is_one_line(tmp_path: Path) 
     assert result.returncode == 1
     reason, last = result.stderr.splitlines()[-2:]
     assert reason.startswith("jepa_compare: no comparison (") and last == missing
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_swallows_while_drawing_is_obeyed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    signum: signal.Signals,
+) -> None:
+    def swallow(*_: object, **__: object) -> str:
+        with suppress(BaseException):
+            signal.raise_signal(signum)
+        return "table"
+
+    monkeypatch.setattr("jepa_compare.report.write_comparison", swallow)
+    command = command_in(tmp_path, "seed=0")
+    with announced(command), pytest.raises(SystemExit) as caught:
+        finish(command)
+    assert caught.value.code == 128 + signum
+    assert "not complete: 1" in capsys.readouterr().err
